@@ -1,0 +1,71 @@
+"""The program ``vidlift``: its commands, and how it ends.
+
+Each command has a file of its own that parses, builds a pipeline and prints. Those files import
+what is heavy (an engine, SDL, torch) inside the command, so that ``vidlift --help`` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from vidlift import __version__
+from vidlift.cli import model
+from vidlift.cli.console import err, out
+from vidlift.errors import VidliftError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+class _Program(TyperGroup):
+    """Turns the errors that are meant for the user into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VidliftError as error:
+            if ctx.params.get("debug"):
+                raise
+            err.print(f"vidlift: {error}", style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            err.print("vidlift: interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    name="vidlift",
+    cls=_Program,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"vidlift {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Send a small video, watch a big one: super-resolution in real time on an ordinary CPU."""
+
+
+app.add_typer(model.app, name="model")
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    app()

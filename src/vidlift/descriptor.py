@@ -1,0 +1,75 @@
+"""What a model says of itself.
+
+The descriptor is written into the ONNX file's own metadata, one key a field under the prefix
+``vidlift.``, and is what code reads; the card beside the file is for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from vidlift.errors import ModelError
+
+SCALES = (2, 3, 4)
+TIERS = ("s", "m", "l", "xl")
+KINDS = (*TIERS, "kernel")
+"""A tier of network, or ``kernel``: a fixed interpolation in the same form (bicubic, chroma)."""
+
+PREFIX = "vidlift."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptor:
+    name: str
+    """File name without its ending, such as ``m-x4``."""
+
+    tier: str
+    """One of ``KINDS``."""
+
+    scale: int
+    """Output width over input width: 2, 3 or 4."""
+
+    range: str = "code"
+    """Range of the luma it takes: ``code`` means code values as decoded, studio stays studio."""
+
+    padding: str = "zero"
+    """How convolutions pad at the border: ``zero`` or ``edge``."""
+
+    architecture: str
+    """Such as ``plain-16x6``: what the card explains."""
+
+    training_data: str
+    """SHA-256 of the list of training files, or ``none``."""
+
+    version: str
+    licence: str
+    """SPDX identifier of the licence of the weights."""
+
+    def __post_init__(self) -> None:
+        if self.tier not in KINDS:
+            raise ModelError(f"model {self.name}: tier {self.tier!r} is none of {', '.join(KINDS)}")
+        if self.scale not in SCALES:
+            raise ModelError(f"model {self.name}: scale {self.scale} is none of 2, 3, 4")
+        if self.range != "code":
+            raise ModelError(f"model {self.name}: luma range {self.range!r} is not 'code'")
+
+    def to_metadata(self) -> dict[str, str]:
+        return {PREFIX + f.name: str(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], *, where: str) -> Descriptor:
+        """Read a descriptor; ``where`` names the file in the error."""
+        values = {f.name: metadata.get(PREFIX + f.name) for f in fields(cls)}
+        missing = [name for name, value in values.items() if value is None]
+        if missing:
+            raise ModelError(
+                f"{where} is an ONNX file but not a Vidlift model: its metadata lacks "
+                f"{', '.join(PREFIX + name for name in missing)}; "
+                "export models with `vidlift model export`"
+            )
+        try:
+            scale = int(str(values["scale"]))
+        except ValueError:
+            raise ModelError(f"{where}: scale {values['scale']!r} is not a number") from None
+        return cls(**{**values, "scale": scale})  # type: ignore[arg-type]
