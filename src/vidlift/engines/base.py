@@ -1,0 +1,61 @@
+"""What an engine is: a runtime with a model loaded."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlift.descriptor import Descriptor
+
+PairPlanes = NDArray[Any]
+"""Two planes of code values, ``uint8`` or ``uint16``, shape [1, 2, H, W]."""
+
+MIN_SIDE = 16
+"""Least height and width that a model need accept."""
+
+
+class Engine(Protocol):
+    """Runs one model. Not thread-safe: one caller at a time."""
+
+    @property
+    def name(self) -> str:
+        """Runtime and version, for receipts: ``openvino 2026.4.1 cpu f32``."""
+        ...
+
+    @property
+    def descriptor(self) -> Descriptor: ...
+
+    def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
+        """Super-resolve a pair of planes, each side at least ``MIN_SIDE``.
+
+        ``[1, 2, H, W] -> [1, 2, s*H, s*W]``, ``uint8`` for 8 bits and ``uint16`` for 10. Sizes
+        and depths may change from call to call. The result is the caller's own.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the runtime holds; the engine is not used after."""
+        ...
+
+
+def to_core(planes: PairPlanes, *, bits: int) -> NDArray[np.float32]:
+    """``[1, 2, H, W]`` of any depth -> ``[2, 1, H, W]`` float32 in 8-bit code values."""
+    core = np.ascontiguousarray(planes.transpose(1, 0, 2, 3), np.float32)
+    core /= 1 << (bits - 8)
+    return core
+
+
+def from_core(core: NDArray[np.float32], *, bits: int) -> PairPlanes:
+    """The core's output, before or after its shuffle, -> ``uint16 [1, 2, s*H, s*W]``.
+
+    A core that stops before the shuffle has s*s channels, ordered as ``DepthToSpace`` orders
+    them for one output channel.
+    """
+    frames, channels, height, width = core.shape
+    scale = int(round(channels**0.5))
+    values = np.clip(core * (1 << (bits - 8)), 0, (1 << bits) - 1)
+    values = np.rint(values).astype(np.uint16)
+    values = values.reshape(frames, scale, scale, height, width).transpose(0, 3, 1, 4, 2)
+    return values.reshape(1, frames, scale * height, scale * width)

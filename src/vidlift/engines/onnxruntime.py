@@ -1,0 +1,57 @@
+"""ONNX Runtime on the CPU: the engine that runs everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from vidlift.descriptor import Descriptor
+from vidlift.engines.base import PairPlanes, from_core, to_core
+from vidlift.errors import ModelError
+from vidlift.models import Model, core
+
+
+class OnnxRuntimeEngine:
+    """One session for 8 bits and, when 10 bits come, one for the float core."""
+
+    def __init__(self, model: Model, *, threads: int) -> None:
+        self._model = model
+        self._options = ort.SessionOptions()
+        self._options.intra_op_num_threads = threads
+        self._options.inter_op_num_threads = 1
+        self._options.log_severity_level = 3
+        self._sessions: dict[bool, Any] = {}
+
+    @property
+    def name(self) -> str:
+        return f"onnxruntime {ort.__version__} cpu f32"
+
+    @property
+    def descriptor(self) -> Descriptor:
+        return self._model.descriptor
+
+    def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
+        if bits == 8:
+            big: PairPlanes = self._infer("y", np.ascontiguousarray(planes), through_core=False)
+            return big
+        values = self._infer("core_in", to_core(planes, bits=bits), through_core=True)
+        return from_core(values, bits=bits)
+
+    def close(self) -> None:
+        self._sessions.clear()
+
+    def _infer(self, name: str, values: Any, *, through_core: bool) -> Any:
+        if through_core not in self._sessions:
+            self._sessions[through_core] = self._load(through_core=through_core)
+        return self._sessions[through_core].run(None, {name: values})[0]
+
+    def _load(self, *, through_core: bool) -> Any:
+        data = core.extract(self._model) if through_core else self._model.data
+        try:
+            return ort.InferenceSession(data, self._options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions share no base of their own
+            raise ModelError(
+                f"ONNX Runtime cannot load model {self.descriptor.name}: {error}"
+            ) from error

@@ -1,0 +1,45 @@
+"""The judge: the model's graph evaluated node by node in numpy. Slow and plain.
+
+Every other engine is compared with this one on random input (``tests/contract``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from vidlift.descriptor import Descriptor
+from vidlift.engines.base import PairPlanes, from_core, to_core
+from vidlift.models import Model, core
+
+
+class ReferenceEngine:
+    def __init__(self, model: Model, *, threads: int) -> None:
+        self._model = model
+        self._whole = ReferenceEvaluator(onnx.load_model_from_string(model.data))
+
+    @property
+    def name(self) -> str:
+        return f"reference onnx {onnx.__version__} numpy"
+
+    @property
+    def descriptor(self) -> Descriptor:
+        return self._model.descriptor
+
+    def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
+        if bits == 8:
+            return np.asarray(_first(self._whole, {"y": planes}))
+        judge = ReferenceEvaluator(onnx.load_model_from_string(core.extract(self._model)))
+        core_out = _first(judge, {"core_in": to_core(planes, bits=bits)})
+        return from_core(core_out, bits=bits)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _first(graph: ReferenceEvaluator, feeds: dict[str, Any]) -> Any:
+    outputs: Any = graph.run(None, feeds)
+    return outputs[0]

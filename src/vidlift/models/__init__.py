@@ -1,0 +1,91 @@
+"""The catalogue of models, and the door at which a model file is checked.
+
+A model is one ONNX file with its descriptor inside (see ``docs/models.md``). Shipped ones lie
+beside this module as ``<tier>-x<scale>.onnx`` with their cards; ``bicubic-x2``, ``-x3`` and
+``-x4`` are made when asked for (``kernels.py``) and have the same form, so that everything
+that runs a network can run plain interpolation as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vidlift.color import Siting
+from vidlift.descriptor import SCALES, Descriptor
+from vidlift.errors import ModelError
+from vidlift.models import check, kernels
+
+_FOLDER = Path(__file__).parent
+BICUBIC = "bicubic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A checked model, ready for any engine."""
+
+    descriptor: Descriptor
+    data: bytes = field(repr=False)
+    """The ONNX file."""
+
+    sha256: str
+
+
+def names() -> list[str]:
+    """Names of the shipped networks, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
+
+
+def path(name_or_file: str | Path) -> Path:
+    """The file of a shipped model, by name, or the given ``.onnx`` file itself."""
+    wanted = Path(name_or_file)
+    if wanted.suffix == ".onnx":
+        if not wanted.is_file():
+            raise ModelError(f"no model file {wanted}")
+        return wanted
+    shipped = _FOLDER / f"{name_or_file}.onnx"
+    if not shipped.is_file():
+        raise ModelError(
+            f"no model named {str(name_or_file)!r}; there are {', '.join(names())} and "
+            f"{', '.join(f'{BICUBIC}-x{scale}' for scale in SCALES)}, or give a file ending in .onnx"
+        )
+    return shipped
+
+
+def load(name_or_file: str | Path) -> Model:
+    """Read and check a model. Raises ``ModelError`` for anything that is not one of ours."""
+    interpolation, _, scale = str(name_or_file).partition("-x")
+    if interpolation == BICUBIC and scale in {str(s) for s in SCALES}:
+        return kernel(scale=int(scale))
+    where = path(name_or_file)
+    try:
+        data = check.read(where)
+    except OSError as error:
+        raise ModelError(f"cannot read {where}: {error.strerror}") from error
+    return _model(check.descriptor(data, where=str(where)), data)
+
+
+def kernel(*, scale: int, siting: Siting = Siting.CENTER) -> Model:
+    """Bicubic interpolation as a model; ``siting`` shifts it for sub-sampled chroma."""
+    return _model(*kernels.build(scale=scale, siting=siting))
+
+
+def describe(name_or_file: str | Path) -> Descriptor:
+    """The descriptor of a model, after the same checks as ``load``."""
+    return load(name_or_file).descriptor
+
+
+def card(name_or_file: str | Path) -> dict[str, Any] | None:
+    """The card beside a model file, or None where there is none."""
+    where = path(name_or_file).with_suffix(".json")
+    if not where.is_file():
+        return None
+    content: dict[str, Any] = json.loads(where.read_text())
+    return content
+
+
+def _model(descriptor: Descriptor, data: bytes) -> Model:
+    return Model(descriptor=descriptor, data=data, sha256=hashlib.sha256(data).hexdigest())

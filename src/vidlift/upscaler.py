@@ -1,0 +1,149 @@
+"""Pictures in, bigger pictures out: a network for luma, bicubic for chroma."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlift import models
+from vidlift.color import Siting
+from vidlift.descriptor import Descriptor
+from vidlift.engines import open_engine
+from vidlift.engines.base import MIN_SIDE, Engine, PairPlanes
+from vidlift.errors import UsageError
+from vidlift.frame import Frame, Plane
+
+
+class Upscaler:
+    """Super-resolves by the scale of its model, on one engine.
+
+    Legend: n pictures, H and W their height and width, s the scale. Results are new arrays.
+    Not thread-safe: one caller at a time. Use it as a context manager, or ``close`` it.
+    """
+
+    def __init__(
+        self,
+        model: str | models.Model = "m-x4",
+        *,
+        engine: str = "auto",
+        threads: int | None = None,
+        siting: Siting = Siting.LEFT,
+    ) -> None:
+        """``model`` is a name of the catalogue or an ``.onnx`` file; ``siting`` is that of 4:2:0.
+
+        Raises ``ModelError`` for a model that is unknown or not one of ours.
+        """
+        self.model = model if isinstance(model, models.Model) else models.load(model)
+        self._options: dict[str, Any] = {"engine": engine, "threads": threads}
+        self._siting = siting
+        self._luma = open_engine(self.model, **self._options)
+        self._chroma: dict[Siting, Engine] = {}
+
+    @property
+    def descriptor(self) -> Descriptor:
+        return self.model.descriptor
+
+    @property
+    def scale(self) -> int:
+        return self.descriptor.scale
+
+    @property
+    def engine(self) -> str:
+        """Name and version of the engine that runs the network."""
+        return self._luma.name
+
+    def luma(self, y: NDArray[Any], *, bits: int | None = None) -> NDArray[Any]:
+        """``uint8 | uint16 [n, H, W] -> [n, s*H, s*W]``; ``uint16`` is 10 bits unless said."""
+        if y.ndim != 3 or y.dtype not in (np.uint8, np.uint16):
+            raise UsageError(f"luma is uint8 or uint16 [n, H, W], got {y.dtype} {list(y.shape)}")
+        depth = bits or (8 if y.dtype == np.uint8 else 10)
+        out = np.empty((len(y), y.shape[1] * self.scale, y.shape[2] * self.scale), y.dtype)
+        for i in range(0, len(y), 2):
+            couple = y[i : i + 2]
+            out[i : i + 2] = self._pair(self._luma, couple[0], couple[-1], depth)[: len(couple)]
+        return out
+
+    def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]:
+        """Two consecutive frames of one size and depth; the same two, super-resolved.
+
+        ``second`` may be ``first`` itself: a frame that stands alone.
+        """
+        if (first.size, first.bits) != (second.size, second.bits):
+            raise UsageError(f"frames of a pair have one size and depth, got {first} and {second}")
+        lumas = self._pair(self._luma, first.luma, second.luma, first.bits)
+        one = self._with_chroma(first, lumas[0])
+        return one, one if second is first else self._with_chroma(second, lumas[1])
+
+    def frame(self, frame: Frame) -> Frame:
+        return self.pair(frame, frame)[0]
+
+    def picture(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """``uint8 [H, W, 3]`` sRGB -> ``[s*H, s*W, 3]``, through BT.601 studio luma."""
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+            raise UsageError(f"a picture is uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
+        ycc = np.rint(rgb @ _RGB_TO_YCC.T + _YCC_ZERO).clip(0, 255).astype(np.uint8)
+        y = self._pair(self._luma, ycc[..., 0], ycc[..., 0], 8)[0]
+        cb, cr = self._pair(self._kernel(Siting.CENTER), ycc[..., 1], ycc[..., 2], 8)
+        big = (np.stack([y, cb, cr], axis=-1) - _YCC_ZERO) @ np.linalg.inv(_RGB_TO_YCC).T
+        rounded: NDArray[np.uint8] = np.rint(big).clip(0, 255).astype(np.uint8)
+        return rounded
+
+    def close(self) -> None:
+        for engine in (self._luma, *self._chroma.values()):
+            engine.close()
+
+    def __enter__(self) -> Upscaler:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _with_chroma(self, frame: Frame, luma: Plane) -> Frame:
+        if len(frame.planes) == 1:
+            return replace(frame, planes=(luma,))
+        # 4:2:2 is sub-sampled across only, as LEFT is; the rows of 4:4:4 and 4:2:2 lie in line.
+        siting = Siting.CENTER if frame.layout == "yuv444p" else self._siting
+        if frame.layout == "yuv422p" and siting is Siting.TOPLEFT:
+            siting = Siting.LEFT
+        planes = self._pair(self._kernel(siting), frame.planes[1], frame.planes[2], frame.bits)
+        return replace(frame, planes=(luma, planes[0], planes[1]))
+
+    def _kernel(self, siting: Siting) -> Engine:
+        if siting not in self._chroma:
+            kernel = models.kernel(scale=self.scale, siting=siting)
+            self._chroma[siting] = open_engine(kernel, **self._options)
+        return self._chroma[siting]
+
+    def _pair(self, engine: Engine, first: Plane, second: Plane, bits: int) -> PairPlanes:
+        """Two planes [H, W] -> [2, s*H, s*W]; what is smaller than a model takes is padded."""
+        height, width = first.shape
+        planes = np.stack([first, second])[None]
+        margin = [(0, max(0, MIN_SIDE - side)) for side in (height, width)]
+        if any(after for _, after in margin):
+            planes = np.pad(planes, [(0, 0), (0, 0), *margin], mode="edge")
+        big: PairPlanes = engine.run(planes, bits=bits)[0]
+        return big[:, : height * self.scale, : width * self.scale]
+
+
+_RGB_TO_YCC = (
+    np.array(
+        [
+            [65.481, 128.553, 24.966],
+            [-37.797, -74.203, 112.0],
+            [112.0, -93.786, -18.214],
+        ]
+    )
+    / 255
+)
+"""BT.601, studio range, from full-range R'G'B'."""
+
+_YCC_ZERO = np.array([16.0, 128.0, 128.0])
