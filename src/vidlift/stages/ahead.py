@@ -8,12 +8,73 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from queue import Empty, Full, Queue
 from threading import Event, Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
 _POLL = 0.05
 """Seconds between looks at whether the consumer is gone, while the queue is full."""
+
+
+def ahead(items: Iterable[Item], *, depth: int) -> Ahead[Item]:
+    """Give ``items`` in order, computing up to ``depth`` of them before they are asked for."""
+    return Ahead(items, depth=depth)
+
+
+class Ahead(Iterator[Item], Generic[Item]):
+    """Items that a thread makes before they are asked for. It starts when this is made.
+
+    An error upstream is raised here, after the items that came before it. When the consumer
+    stops (``close``, an error, the end), the thread ends and what is upstream is closed in it.
+    """
+
+    def __init__(self, items: Iterable[Item], *, depth: int) -> None:
+        if depth < 1:
+            raise ValueError(f"depth is at least 1, got {depth}")
+        self._queue: Queue[Item | _End] = Queue(maxsize=depth)
+        self._stopped = Event()
+        self._thread = Thread(
+            target=_work,
+            args=(items, self._queue, self._stopped),
+            name="vidlift-ahead",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def __next__(self) -> Item:
+        if self._stopped.is_set():
+            raise StopIteration
+        try:
+            item = self._queue.get()
+        except BaseException:  # Ctrl-C while waiting
+            self.close()
+            raise
+        if not isinstance(item, _End):
+            return item
+        self.close()
+        if item.error is not None:
+            raise item.error
+        raise StopIteration
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next item, the error or the end is there: ``next`` will not wait."""
+        return self._stopped.is_set() or not self._queue.empty()
+
+    def close(self) -> None:
+        """Stop the thread and wait until it has ended. May be called again."""
+        self._stopped.set()
+        while True:
+            try:
+                self._queue.get_nowait()
+            except Empty:
+                break
+        self._thread.join()
+
+    def __del__(self) -> None:
+        # One that was refused when it was made has no thread.
+        if hasattr(self, "_thread"):
+            self.close()
 
 
 class _End:
@@ -23,47 +84,21 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[Item], *, depth: int) -> Iterator[Item]:
-    """Yield ``items`` in order, computing up to ``depth`` of them before they are asked for.
-
-    An error upstream is raised here, after the items that came before it. When the consumer
-    stops (``close``, an error, the end), the thread ends and what is upstream is closed in it.
-    """
-    if depth < 1:
-        raise ValueError(f"depth is at least 1, got {depth}")
-    queue: Queue[Item | _End] = Queue(maxsize=depth)
-    stopped = Event()
-    thread = Thread(target=_work, args=(items, queue, stopped), name="vidlift-ahead", daemon=True)
-    thread.start()
-    try:
-        while not isinstance(item := queue.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
-    finally:
-        stopped.set()
-        while True:
-            try:
-                queue.get_nowait()
-            except Empty:
-                break
-        thread.join()
-
-
 def _work(items: Iterable[Item], queue: Queue[Item | _End], stopped: Event) -> None:
     error: BaseException | None = None
-    source = iter(items)
     try:
-        for item in source:
-            if not _put(queue, item, stopped):
-                break
+        source = iter(items)
+        try:
+            for item in source:
+                if not _put(queue, item, stopped):
+                    break
+        finally:
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
     except BaseException as caught:  # handed across, raised in the consumer's thread
         error = caught
-    finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
-        _put(queue, _End(error), stopped)
+    _put(queue, _End(error), stopped)
 
 
 def _put(queue: Queue[Item | _End], item: Item | _End, stopped: Event) -> bool:
