@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator, Iterator
-from dataclasses import replace
-from fractions import Fraction
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import av
-
-from vidlift.errors import InputError
 from vidlift.frame import Frame
 from vidlift.sources import decode
 from vidlift.sources.base import VideoInfo
+from vidlift.sources.pictures import Pictures
 
 
 class FileSource:
@@ -31,75 +25,26 @@ class FileSource:
         ``name`` is what errors call it, its path unless said.
         """
         self.name = name or str(where)
-        self.lost: dict[str, int] = Counter()
         self._container = decode.open_container(where, name=self.name)
         try:
-            self._stream = decode.video_stream(self._container, name=self.name)
-            self._stream.codec_context.thread_type = "AUTO"
-            pictures = self._decode()
-            first = next(pictures, None)
-            if first is None:
-                raise InputError(f"{self.name}: no picture of its video can be decoded")
-            self.info: VideoInfo = decode.describe(self._stream, first)
-            pictures = chain([first], pictures)
-            if self.info.interlaced:
-                pictures = decode.progressive(pictures, self._stream)
-            self._frames = self._to_frames(pictures)
+            stream = decode.video_stream(self._container, name=self.name)
+            packets = self._container.demux(stream)
+            self._pictures = Pictures(stream, packets, name=self.name)
         except BaseException:
             self._container.close()
             raise
 
+    @property
+    def info(self) -> VideoInfo:
+        return self._pictures.info
+
+    @property
+    def lost(self) -> dict[str, int]:
+        return self._pictures.lost
+
     def __iter__(self) -> Iterator[Frame]:
-        return self._frames
+        return iter(self._pictures)
 
     def close(self) -> None:
-        self._frames.close()
+        self._pictures.close()
         self._container.close()
-
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except (av.FFmpegError, OSError):
-                self.lost["the file could not be read to its end"] += 1
-                return
-            try:
-                yield from packet.decode()
-            except av.FFmpegError:
-                self.lost["a packet could not be decoded"] += 1
-
-    def _to_frames(self, pictures: Iterator[av.VideoFrame]) -> Generator[Frame]:
-        """Times of pictures are their own; how long one is shown is told by the next one."""
-        waiting: Frame | None = None
-        for picture in pictures:
-            frame = self._to_frame(picture, waiting)
-            if waiting is None:
-                waiting = frame
-            elif frame.pts > waiting.pts:
-                yield _lasting(waiting, frame.pts - waiting.pts)
-                waiting = frame
-            else:
-                self.lost["its timestamp does not go forward"] += 1
-        if waiting is not None:
-            yield waiting
-
-    def _to_frame(self, picture: av.VideoFrame, before: Frame | None) -> Frame:
-        unit = picture.time_base or self.info.time_base
-        duration = picture.duration * unit if picture.duration else _nominal(self.info)
-        if picture.pts is not None:
-            pts = picture.pts * unit
-        else:
-            pts = before.pts + before.duration if before is not None else Fraction(0)
-        return decode.to_frame(picture, self.info, pts=pts, duration=duration)
-
-
-def _lasting(frame: Frame, duration: Fraction) -> Frame:
-    return replace(frame, duration=duration)
-
-
-def _nominal(info: VideoInfo) -> Fraction:
-    """How long a picture of this video lasts where nothing says so."""
-    return 1 / info.rate if info.rate else Fraction(0)

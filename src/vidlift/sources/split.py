@@ -1,0 +1,137 @@
+"""One container read once, its sound and its pictures given apart: what a player plays from.
+
+                      ┌─ parked pictures ──> Pictures ──> frames
+    container ──> demux
+                      └─ parked sound ─────> Sound ─────> chunks
+
+Each side is pulled by a thread of its own. A side with nothing parked reads on and parks what
+belongs to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from vidlift.sources import decode
+from vidlift.sources.parks import Parks
+from vidlift.sources.pictures import Pictures
+
+RATE = 48_000
+"""Samples a second of the sound given, whatever the file holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SoundChunk:
+    """A stretch of sound: 48 kHz, stereo."""
+
+    samples: NDArray[np.int16]
+    """Shape [n, 2]: left and right."""
+
+    pts: Fraction
+    """When its first sample is heard, in seconds, exact, on the same axis as the pictures."""
+
+
+class Split:
+    """Sound and pictures of one file. Each side may be iterated in a thread of its own, once."""
+
+    def __init__(self, where: str | Path | BinaryIO, *, name: str | None = None) -> None:
+        """Opens the file and decodes its first picture. Raises ``InputError``.
+
+        ``sound`` is None where the file has none that can be decoded.
+        """
+        self.name = name or str(where)
+        self._container = decode.open_container(where, name=self.name)
+        try:
+            video = decode.video_stream(self._container, name=self.name)
+            audio = sound_stream(self._container)
+            streams = [video] if audio is None else [video, audio]
+            self._shared = Parks(
+                self._container.demux(streams),
+                leading=video.index,
+                following=None if audio is None else audio.index,
+            )
+            self.pictures = Pictures(video, self._shared.side(video.index), name=self.name)
+            self.sound = (
+                None if audio is None else Sound(self._shared.side(audio.index), self._shared.lost)
+            )
+        except BaseException:
+            self._container.close()
+            raise
+
+    def mute(self) -> None:
+        """The sound is not wanted (any more): its side ends, nothing is parked for it."""
+        self._shared.drop_following()
+
+    def stop(self) -> None:
+        """End both sides soon, from any thread: nobody waits for the other any longer."""
+        self._shared.stop()
+
+    def close(self) -> None:
+        """Close the file. Both sides must be at rest: stopped, and their threads gone."""
+        self.stop()
+        self.pictures.close()
+        self._container.close()
+
+
+class Sound:
+    """The sound of a file in chunks as they come, decoded, mixed to stereo, at ``RATE``.
+
+    Chunks have the times of the file, which may leave gaps or overlap.
+    """
+
+    def __init__(self, packets: Iterator[Any], lost: dict[str, int]) -> None:
+        self._packets = packets
+        self.lost = lost
+        """What could not be given, by reason."""
+
+    def __iter__(self) -> Iterator[SoundChunk]:
+        resampler = _resampler()
+        for frame in self._decode():
+            try:
+                resampled = resampler.resample(frame)
+            except ValueError:  # rate or layout changed on the way
+                resampler = _resampler()
+                resampled = resampler.resample(frame)
+            yield from map(_chunk, resampled)
+        yield from map(_chunk, resampler.resample(None))
+
+    def _decode(self) -> Iterator[av.AudioFrame]:
+        while True:
+            try:
+                packet = next(self._packets)
+            except StopIteration:
+                return
+            except (av.FFmpegError, OSError):
+                return  # told by the pictures' side
+            try:
+                yield from (frame for frame in packet.decode() if frame.pts is not None)
+            except av.FFmpegError:
+                self.lost["a packet of sound could not be decoded"] += 1
+
+
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """The sound to play: the one marked as default, else the first that can be decoded."""
+    streams = [s for s in container.streams.audio if s.codec_context is not None]
+    marked = [s for s in streams if s.disposition & av.stream.Disposition.default]
+    return next(iter(marked or streams), None)
+
+
+def _resampler() -> av.AudioResampler:
+    return av.AudioResampler(format="s16", layout="stereo", rate=RATE)
+
+
+def _chunk(frame: av.AudioFrame) -> SoundChunk:
+    assert frame.pts is not None
+    assert frame.time_base is not None
+    samples = frame.to_ndarray().reshape(-1, 2)  # packed: left, right, left, ...
+    return SoundChunk(samples=samples.astype(np.int16, copy=False), pts=frame.pts * frame.time_base)
