@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Lock
 from typing import Protocol
 
 
 class Clock(Protocol):
     def now(self) -> float:
-        """Media time in seconds; never goes back. May be asked from any thread."""
+        """Media time in seconds; never goes back."""
         ...
 
 
@@ -30,8 +29,7 @@ class WallClock:
         """When it was last set going, None while it stands."""
 
     def now(self) -> float:
-        since = self._since
-        return self._at if since is None else self._at + (self._monotonic() - since)
+        return self._at if self._since is None else self._at + self._monotonic() - self._since
 
     def go(self) -> None:
         if self._since is None:
@@ -57,14 +55,12 @@ class AudioClock:
         self._heard = heard
         self._step = step
         self._timer = timer
-        self._lock = Lock()
         self._last = heard()
         self._asked = timer.now()
 
     def now(self) -> float:
-        with self._lock:
-            asked, heard = self._timer.now(), self._heard()
-            carried = self._last + (asked - self._asked)
-            self._last = max(self._last, min(max(carried, heard), heard + self._step))
-            self._asked = asked
-            return self._last
+        asked, heard = self._timer.now(), self._heard()
+        carried = self._last + (asked - self._asked)
+        self._last = max(self._last, min(max(carried, heard), heard + self._step))
+        self._asked = asked
+        return self._last

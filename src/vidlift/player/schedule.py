@@ -49,7 +49,7 @@ class Governor:
         self._behind = False
         self._skips = 0
         self.on = on
-        """Whether the viewer wants super-resolution. May be set from another thread."""
+        """Whether the viewer wants super-resolution. Another thread may set it."""
 
     def bypass(self, pair: Pair) -> str | None:
         """Why this pair is not to be super-resolved, None where it is."""

@@ -42,8 +42,6 @@ class Speaker(Protocol):
 
     def pause(self, paused: bool) -> None: ...
 
-    def close(self) -> None: ...
-
 
 class Chunks(Protocol):
     """Sound as it comes, in a thread of its own (``stages.ahead``)."""
@@ -83,6 +81,16 @@ class Feeder:
     def begin(self, start: Fraction) -> None:
         """Say which media time the first sample pushed stands for. Call it once, first."""
         self._start = self.end = start
+
+    @property
+    def step(self) -> float:
+        return self._speaker.step
+
+    def go(self) -> None:
+        self._speaker.pause(False)
+
+    def stand(self) -> None:
+        self._speaker.pause(True)
 
     def heard(self) -> float:
         """Media time of the sample that the device last took, less what its buffer holds."""
