@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from vidlift.frame import Plane
 
@@ -60,3 +61,16 @@ def resize(plane: Plane, size: tuple[int, int], *, bits: int = 8) -> Plane:
 
 def _round(values: NDArray[np.float64], peak: int) -> NDArray[np.float64]:
     return np.floor(np.clip(values, 0, peak) + 0.5)
+
+
+def quick_resize(plane: Plane, size: tuple[int, int]) -> Plane:
+    """``resize`` to within a code value or two, many times faster, for comparing large pictures.
+
+    Pillow's bicubic is the same kernel; it rounds once at the end and cuts the kernel off at
+    borders where ``resize`` mirrors the picture.
+    """
+    picture = Image.fromarray(plane.astype(np.float32))
+    resized = np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+    peak = np.iinfo(plane.dtype).max
+    rounded: Plane = np.clip(np.rint(resized), 0, peak).astype(plane.dtype)
+    return rounded

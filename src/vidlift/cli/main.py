@@ -12,8 +12,11 @@ import typer
 from typer.core import TyperGroup
 
 from vidlift import __version__
-from vidlift.cli import model
 from vidlift.cli.console import err, out
+from vidlift.cli.play import play
+from vidlift.cli.probe import probe
+from vidlift.cli.upscale import upscale
+from vidlift.cli.verify import verify
 from vidlift.errors import VidliftError
 
 INTERRUPTED = 130
@@ -65,7 +68,10 @@ def program(
     """Send a small video, watch a big one: super-resolution in real time on an ordinary CPU."""
 
 
-app.add_typer(model.app, name="model")
+app.command()(play)
+app.command()(upscale)
+app.command()(verify)
+app.command()(probe)
 
 
 def run() -> None:

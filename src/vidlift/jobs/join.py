@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ from vidlift.sources.decode import open_container, video_stream
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mkv": "matroska"}
 """Endings of files that can be written, and FFmpeg's name of the format."""
 
-Timed: TypeAlias = tuple[Fraction, av.Packet]
+Timed: TypeAlias = tuple[Fraction, Any]
+"""A packet and when it is to be decoded."""
 
 _MAX_TIMESCALE = 2**31 - 1
 
@@ -66,9 +68,11 @@ def join(
     """
     warnings: list[str] = []
     with open_container(source, name=name) as entry:
-        copied = list(_copyable(entry, container, warnings, name=name))
+        copied = list(copyable(entry, container, warnings, name=name))
         try:
-            with av.open(str(target), "w", format=container, options=_options(picture, container, copied)) as out:
+            with av.open(
+                str(target), "w", format=container, options=_options(picture, container, copied)
+            ) as out:
                 _write(picture, entry, copied, out)
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -133,9 +137,7 @@ def presented(picture: Picture) -> NDArray[np.int64]:
     return np.fromiter((int(time / unit) for time in times), np.int64)
 
 
-def timetable(
-    coded: NDArray[np.int64], *, end: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def timetable(coded: NDArray[np.int64], *, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Durations and decoding times of frames, from their pts in order of decoding.
 
     ISO files store, for each sample in order of decoding, how long until the next is decoded, and
@@ -173,7 +175,7 @@ def _copied_packets(
         yield latest, packet
 
 
-def _copyable(
+def copyable(
     entry: InputContainer, container: str, warnings: list[str], *, name: str
 ) -> Iterator[Stream]:
     """The streams of the input that go along; what the container cannot hold is named instead."""
@@ -183,7 +185,7 @@ def _copyable(
             continue
         cover = bool(stream.disposition & Disposition.attached_pic)
         kind = "picture" if cover else stream.type
-        what = f"stream {stream.index} ({kind}, {_codec_name(stream)})"
+        what = f"stream {stream.index} ({kind}, {codec_name(stream)})"
         if stream.type == "video" and not cover:
             warnings.append(f"{what} is left out: one video is super-resolved, the first")
         elif _can_hold(container, stream):
@@ -192,7 +194,7 @@ def _copyable(
             warnings.append(f"{what} is left out: {container} cannot hold it")
 
 
-def _codec_name(stream: Stream) -> str:
+def codec_name(stream: Stream) -> str:
     context = stream.codec_context
     return context.codec.canonical_name if context is not None else "unknown codec"
 
@@ -239,15 +241,21 @@ _OF_THE_FILE = frozenset(
 def _options(picture: Picture, container: str, streams: Iterable[Stream]) -> dict[str, str]:
     """What keeps every time exact in mp4: a time scale for the video, and one for the whole file.
 
-    The start of a track is written in the file's time scale, so that one is to be a multiple of
-    every track's where a number that large can be stored.
+    The start of each track is written in the file's time scale, rounded down, so that one is to
+    be a multiple of the tracks' as far as a number that large can be stored. A sound track's time
+    scale is its sample rate.
     """
     if container != "mp4":
         return {}
     scale = picture.info.time_base.denominator
-    whole = lcm(scale, *(s.time_base.denominator for s in streams if s.time_base is not None))
+    whole = scale
+    for stream in streams:
+        rate = stream.codec_context.sample_rate if isinstance(stream, AudioStream) else 0
+        own = rate or (stream.time_base.denominator if stream.time_base is not None else 1)
+        if lcm(whole, own) <= _MAX_TIMESCALE:
+            whole = lcm(whole, own)
     return {
         "movflags": "+faststart",
         "video_track_timescale": str(scale),
-        "movie_timescale": str(whole if whole <= _MAX_TIMESCALE else scale),
+        "movie_timescale": str(whole),
     }

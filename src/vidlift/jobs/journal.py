@@ -38,7 +38,7 @@ class Segment:
     bytes: int
     sha256: str
     start: str
-    """When its first frame is shown, in seconds, as an exact fraction. Its times count from here."""
+    """When its first frame is shown, in seconds, as an exact fraction; its times count from it."""
 
     end: str
     """When its last frame stops being shown."""
@@ -106,7 +106,9 @@ def open_journal(
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise UsageError(f"another vidlift is working on {folder.stem} at this moment") from error
+            raise UsageError(
+                f"another vidlift is working on {folder.stem} at this moment"
+            ) from error
         _agree(folder, {"format": FORMAT, **identity}, resume=resume)
         yield Journal(folder)
 
@@ -121,7 +123,8 @@ def _agree(folder: Path, identity: Mapping[str, object], *, resume: bool) -> Non
             what = "; ".join(f"{key} was {before.get(key)}, is {identity[key]}" for key in changed)
             raise UsageError(
                 f"{folder} holds unfinished work of another job ({what}); "
-                "run with the same input, model and options to go on, or with --no-resume to start afresh"
+                "run with the same input, model and options to go on, "
+                "or with --no-resume to start afresh"
             )
         return
     for old in folder.iterdir():

@@ -15,13 +15,14 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from vidlift import models
+from vidlift.descriptor import SCALES
 from vidlift.errors import OutputError, UsageError
 from vidlift.frame import Frame
 from vidlift.jobs.join import Picture, container_of, join
@@ -58,17 +59,17 @@ class UpscaleOptions:
     model: str | None = None
     """A name of the catalogue or an ``.onnx`` file; None means tier ``m`` of the scale."""
 
-    encoder: EncoderOptions = EncoderOptions()
+    encoder: EncoderOptions = field(default_factory=EncoderOptions)
     engine: str = "auto"
     overwrite: bool = False
     resume: bool = True
 
     def __post_init__(self) -> None:
-        if self.scale is not None and self.scale not in models.SCALES:
+        if self.scale is not None and self.scale not in SCALES:
             raise UsageError(f"scale {self.scale}: there are networks for 2, 3 and 4")
 
     def load_model(self) -> models.Model:
-        """The model meant. Raises ``ModelError``, or ``UsageError`` where scale and model differ."""
+        """The model meant. Raises ``ModelError``; ``UsageError`` where scale and model differ."""
         scale = self.scale or DEFAULT_SCALE
         model = models.load(self.model or f"{DEFAULT_TIER}-x{scale}")
         if self.scale is not None and model.descriptor.scale != self.scale:
@@ -114,12 +115,16 @@ def upscale_file(
             job = _Job(frames, info, upscaler, journal, options.encoder, report)
             job.work()
             picture = Picture(
-                segments=tuple((journal.path(s.index), Fraction(s.start)) for s in journal.segments),
+                segments=tuple(
+                    (journal.path(s.index), Fraction(s.start)) for s in journal.segments
+                ),
                 info=info,
                 end=Fraction(journal.segments[-1].end),
             )
             whole = folder / f"whole{where.suffix}"
-            warnings = join(picture, open_bytes(str(source)), whole, container=container, name=str(source))
+            warnings = join(
+                picture, open_bytes(str(source)), whole, container=container, name=str(source)
+            )
             _move(whole, where)
             journal.remove()
             return job.receipt(str(source), where, warnings)
@@ -167,11 +172,13 @@ class _Job:
 
     def _encode(self, frames: Iterable[Frame]) -> None:
         journal, count = self._journal, 0
+        start = end = Fraction(0)
         where = journal.path(len(journal.segments))
         sink = FileSink(where, self._info, self._encoder, container="nut")
         try:
             for frame in frames:
-                start = frame.pts if count == 0 else start
+                if count == 0:
+                    start = frame.pts
                 moved = replace(frame, pts=frame.pts - start)
                 self._meter.note("encode", lambda moved=moved: sink.write(moved))  # type: ignore[misc]
                 count, end = count + 1, frame.pts + frame.duration

@@ -23,10 +23,10 @@ POLL = 0.01
 """Seconds between looks at sound, keys and the next frame, at most."""
 
 PREROLL = 0.5
-"""Seconds that the first picture waits for the first sound, at most."""
+"""Seconds that the first pictures wait for the first sound, at most."""
 
 STALL = 0.5
-"""Seconds past the last picture after which film and sound stand until there is another."""
+"""Seconds past the last picture after which film and sound stand until there are others."""
 
 
 class Display(Protocol):
@@ -91,10 +91,11 @@ class Loop:
                 ended = waiting is None
             self.time = now = self._clock.now()
             rest = POLL
-            if self._paused:
+            if self._stalled:
+                self._stall(not frames.full)
+            elif self._paused:
                 pass
             elif waiting is not None:
-                self._stall(False)
                 rest = wait_for(waiting, now=now)
                 if rest <= 0:
                     self._show_or_drop(waiting, next_ready=frames.ready)
@@ -108,10 +109,10 @@ class Loop:
             self._obey(self._display.keys(min(max(rest, 0), POLL)), governor)
 
     def _preroll(self, frames: Ahead[Frame], governor: Governor) -> Frame | None:
-        """The first frame, once the first sound is there as well or is late; None: no film."""
+        """The first frame, once others stand ready and so does the sound; None: no film."""
         since: float | None = None
         while not self._quit:
-            if frames.ready:
+            if frames.full:
                 since = self._monotonic() if since is None else since
                 if self._monotonic() - since >= PREROLL or self._sound_is_there():
                     return next(frames, None)

@@ -240,7 +240,5 @@ def _to_picture(frame: Frame, fmt: str) -> av.VideoFrame:
         samples: Any = np.frombuffer(memoryview(plane), frame.luma.dtype)
         rows = samples.reshape(plane.height, plane.line_size // frame.luma.itemsize)
         rows[:, : plane.width] = frame.planes[index] if index < len(frame.planes) else neutral
-    picture.color_range = (
-        frame.color.range.value if frame.color.range is not Range.UNKNOWN else 0
-    )
+    picture.color_range = frame.color.range.value if frame.color.range is not Range.UNKNOWN else 0
     return picture

@@ -61,6 +61,11 @@ class Ahead(Iterator[Item], Generic[Item]):
         """Whether the next item, the error or the end is there: ``next`` will not wait."""
         return self._stopped.is_set() or not self._queue.empty()
 
+    @property
+    def full(self) -> bool:
+        """Whether as much as is to be made ahead is there, or all that there will ever be."""
+        return self._queue.full() or not self._thread.is_alive()
+
     def close(self) -> None:
         """Stop the thread and wait until it has ended. May be called again."""
         self._stopped.set()

@@ -1,0 +1,91 @@
+"""Say what a file holds, in words."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+from vidlift.color import UNSPECIFIED, ColorTags
+from vidlift.jobs.join import codec_name
+from vidlift.sources import open_bytes
+from vidlift.sources.base import VideoInfo
+from vidlift.sources.decode import open_container
+from vidlift.sources.file import FileSource
+
+_MATRIX = {0: "RGB", 1: "BT.709", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
+_PRIMARIES = {1: "BT.709", 5: "BT.601-625", 6: "BT.601-525", 9: "BT.2020", 12: "P3"}
+_TRANSFER = {1: "BT.709", 6: "BT.601", 13: "sRGB", 16: "PQ", 18: "HLG"}
+
+
+def probe(source: str | Path) -> dict[str, str]:
+    """What there is to say of a video file, by topic. Raises ``InputError``."""
+    name = str(source)
+    with closing(FileSource(open_bytes(name), name=name)) as video:
+        info = video.info
+    found = {
+        "video": f"{info.codec}, {info.width}x{info.height}, {info.layout} {info.bits} bit",
+        "time": _time(info),
+        "colour": _color(info.color),
+        "shape": _shape(info),
+    }
+    if info.mastering is not None or info.light is not None:
+        found["hdr"] = _hdr(info)
+    with open_container(open_bytes(name), name=name) as container:
+        for stream in container.streams:
+            language = f", {stream.language}" if stream.language else ""
+            found[f"stream {stream.index}"] = f"{stream.type}, {codec_name(stream)}{language}"
+        if chapters := len(container.chapters()):
+            found["chapters"] = str(chapters)
+    return found
+
+
+def _time(info: VideoInfo) -> str:
+    parts = [f"{float(info.rate):.3f} frames/s on average"] if info.rate else []
+    if info.frames:
+        parts.append(f"{info.frames} frames")
+    if info.duration:
+        parts.append(f"{float(info.duration):.3f} s")
+    parts.append(f"unit {info.time_base} s")
+    return ", ".join(parts)
+
+
+def _color(tags: ColorTags) -> str:
+    def named(names: dict[int, str], code: int) -> str:
+        return "unspecified" if code == UNSPECIFIED else names.get(code, f"code {code}")
+
+    return (
+        f"matrix {named(_MATRIX, tags.matrix)}, primaries {named(_PRIMARIES, tags.primaries)}, "
+        f"transfer {named(_TRANSFER, tags.transfer)}, {tags.range.name.lower()} range"
+    )
+
+
+def _shape(info: VideoInfo) -> str:
+    parts = [f"samples {info.sar.numerator}:{info.sar.denominator}"]
+    if info.display_matrix is not None:
+        parts.append(_turn(info.display_matrix))
+    parts.append("interlaced" if info.interlaced else "progressive")
+    return ", ".join(parts)
+
+
+_TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 90, (-1, 0, 0, -1): 180, (0, -1, 1, 0): 270}
+
+
+def _turn(matrix: tuple[int, ...]) -> str:
+    """How a picture is turned for display, clockwise, in words."""
+    a, b, _, c, d = (int(Fraction(value, 1 << 16)) for value in matrix[:5])
+    if (a, b, c, d) in _TURNS:
+        return f"turned by {_TURNS[a, b, c, d]} degrees"
+    if (-a, -b, c, d) in _TURNS:
+        return f"mirrored, turned by {_TURNS[-a, -b, c, d]} degrees"
+    return "turned and sheared"
+
+
+def _hdr(info: VideoInfo) -> str:
+    parts = []
+    if info.mastering is not None:
+        least, greatest = (float(value) for value in info.mastering.luminance)
+        parts.append(f"graded on {least:g} to {greatest:g} cd/m2")
+    if info.light is not None:
+        parts.append(f"brightest {info.light.max_content}, average {info.light.max_average} cd/m2")
+    return ", ".join(parts)
