@@ -54,7 +54,7 @@ def from_core(core: NDArray[np.float32], *, bits: int) -> PairPlanes:
     them for one output channel.
     """
     frames, channels, height, width = core.shape
-    scale = int(round(channels**0.5))
+    scale = round(channels**0.5)
     values = np.clip(core * (1 << (bits - 8)), 0, (1 << bits) - 1)
     values = np.rint(values).astype(np.uint16)
     values = values.reshape(frames, scale, scale, height, width).transpose(0, 3, 1, 4, 2)

@@ -48,9 +48,10 @@ def path(name_or_file: str | Path) -> Path:
         return wanted
     shipped = _FOLDER / f"{name_or_file}.onnx"
     if not shipped.is_file():
+        known = ", ".join([*names(), *(f"{BICUBIC}-x{scale}" for scale in SCALES)])
         raise ModelError(
-            f"no model named {str(name_or_file)!r}; there are {', '.join(names())} and "
-            f"{', '.join(f'{BICUBIC}-x{scale}' for scale in SCALES)}, or give a file ending in .onnx"
+            f"no model named {str(name_or_file)!r}; there are {known}, "
+            "or give a file ending in .onnx"
         )
     return shipped
 

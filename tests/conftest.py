@@ -1,0 +1,31 @@
+"""Rules that hold for every test."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from support.shared import REQUIRABLE, required
+
+# Derandomised: the same examples in every run. No deadline: a busy machine is no failure.
+hypothesis.settings.register_profile("vidlift", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("vidlift")
+
+
+def pytest_configure() -> None:
+    if unknown := required() - set(REQUIRABLE):
+        raise pytest.UsageError(
+            f"VIDLIFT_REQUIRE names {', '.join(sorted(unknown))}; known are {', '.join(REQUIRABLE)}"
+        )
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left_behind() -> Iterator[None]:
+    """A test that begins a thread of ours ends it, whatever happened in between."""
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in threading.enumerate() if t not in before and t.name.startswith("vidlift")]
+    assert not left, f"threads left behind: {', '.join(thread.name for thread in left)}"
