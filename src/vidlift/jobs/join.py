@@ -24,8 +24,8 @@ from av.stream import AttachmentStream, Disposition, Stream
 from numpy.typing import NDArray
 
 from vidlift.errors import OutputError, UsageError
-from vidlift.sources.base import VideoInfo
 from vidlift.sources.decode import open_container, video_stream
+from vidlift.video import VideoInfo
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mkv": "matroska"}
 """Endings of files that can be written, and FFmpeg's name of the format."""

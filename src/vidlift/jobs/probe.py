@@ -9,9 +9,9 @@ from pathlib import Path
 from vidlift.color import UNSPECIFIED, ColorTags
 from vidlift.jobs.join import codec_name
 from vidlift.sources import open_bytes
-from vidlift.sources.base import VideoInfo
 from vidlift.sources.decode import open_container
 from vidlift.sources.file import FileSource
+from vidlift.video import VideoInfo
 
 _MATRIX = {0: "RGB", 1: "BT.709", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
 _PRIMARIES = {1: "BT.709", 5: "BT.601-625", 6: "BT.601-525", 9: "BT.2020", 12: "P3"}

@@ -32,12 +32,12 @@ from vidlift.pipeline import Meter
 from vidlift.receipt import Receipt, peak_memory_mb, stage_times
 from vidlift.sinks.file import EncoderOptions, FileSink, check_format
 from vidlift.sources import open_bytes
-from vidlift.sources.base import VideoInfo
 from vidlift.sources.file import FileSource
 from vidlift.stages.ahead import ahead
 from vidlift.stages.pair import pair
 from vidlift.stages.upscale import upscale
 from vidlift.upscaler import Upscaler
+from vidlift.video import VideoInfo
 
 DEFAULT_TIER = "m"
 DEFAULT_SCALE = 2

@@ -25,11 +25,11 @@ from vidlift.receipt import Receipt, peak_memory_mb, stage_times
 from vidlift.sinks.screen import shown_size, turn
 from vidlift.sinks.window import Speaker, Window
 from vidlift.sources import is_url, open_bytes
-from vidlift.sources.base import VideoInfo
 from vidlift.sources.split import Split
 from vidlift.stages.ahead import ahead
 from vidlift.stages.pair import pair
 from vidlift.upscaler import Upscaler
+from vidlift.video import VideoInfo
 
 DISPLAYS = ("window", "none")
 

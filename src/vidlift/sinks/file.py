@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from vidlift.color import Range
 from vidlift.errors import OutputError, UsageError
 from vidlift.frame import Frame
-from vidlift.sources.base import MasteringDisplay, VideoInfo
+from vidlift.video import MasteringDisplay, VideoInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

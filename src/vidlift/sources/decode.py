@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from vidlift.color import ColorTags, Range, Siting
 from vidlift.errors import InputError
 from vidlift.frame import Frame, Plane
-from vidlift.sources.base import ContentLight, MasteringDisplay, VideoInfo
+from vidlift.video import ContentLight, MasteringDisplay, VideoInfo
 
 FORMATS = {
     "gray": ("gray", 8),

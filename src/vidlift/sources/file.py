@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 from vidlift.frame import Frame
 from vidlift.sources import decode
-from vidlift.sources.base import VideoInfo
 from vidlift.sources.pictures import Pictures
+from vidlift.video import VideoInfo
 
 
 class FileSource:

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from vidlift.errors import InputError
 from vidlift.frame import Frame
 from vidlift.sources import decode
-from vidlift.sources.base import VideoInfo
+from vidlift.video import VideoInfo
 
 
 class Pictures:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from vidlift.frame import Frame, Plane
-from vidlift.sources.base import VideoInfo
+from vidlift.video import VideoInfo
 
 
 class SyntheticSource:

@@ -1,0 +1,145 @@
+"""Calls go down: who may import whom, as a literal table. Anything else fails."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "vidlift"
+
+WORDS = {"errors", "color", "frame", "video", "descriptor"}
+"""Tier 0, what everybody may speak of."""
+
+PARTS = {"metrics", "models", "resample", "upscaler", "pipeline", "receipt"}
+ENDS = {"sources", "stages", "sinks"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "color": set(),
+    "frame": {"color"},
+    "video": {"color"},
+    "descriptor": {"errors"},
+    "metrics": set(),
+    "resample": {"frame"},
+    "models": {"color", "descriptor", "errors", "resample"},
+    "engines": {"descriptor", "errors", "models"},
+    "upscaler": WORDS | {"engines", "models"},
+    "client": WORDS,
+    "sources": WORDS | {"client"},
+    "stages": WORDS | {"upscaler"},
+    "sinks": WORDS,
+    "pipeline": {"frame", "sinks"},
+    "receipt": {"__init__", "errors", "pipeline"},
+    "jobs": WORDS | PARTS | ENDS | {"__init__"},
+    "player": WORDS | PARTS | ENDS | {"client"},
+    "cloud": WORDS | PARTS | ENDS | {"client", "jobs"},
+    "evaluation": WORDS | PARTS | ENDS | {"engines", "jobs"},
+    "training": WORDS | PARTS | {"__init__", "engines", "sources"},
+    "cli": WORDS | PARTS | ENDS | {"__init__", "client", "cloud", "engines", "evaluation"}
+    | {"jobs", "player", "training"},
+    "__init__": {"errors", "frame", "jobs", "receipt", "upscaler"},
+}  # fmt: skip
+"""Room -> the rooms it may import, at the top or inside a function. ``__init__`` is the face."""
+
+ALSO: dict[str, set[str]] = {
+    "av": {"sources", "sinks/file.py", "jobs/join.py", "jobs/verify.py"},
+    "httpx2": {"client"},
+    "numpy": {""},
+    "onnx": {"models", "engines/reference.py", "training"},
+    "onnxruntime": {"engines/onnxruntime.py"},
+    "openvino": {"engines/openvino.py"},
+    "PIL": {"cli", "evaluation", "resample.py", "training"},
+    "pytorch_optimizer": {"training"},
+    "rich": {"cli"},
+    "sdl2": {"sinks/window.py"},
+    "starlette": {"cloud"},
+    "torch": {"training"},
+    "typer": {"cli"},
+    "uvicorn": {"cloud"},
+}
+"""Foreign package -> the rooms or files that may import it; ``""`` is every one."""
+
+MAY_START_THREADS = {"stages/ahead.py"}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and full name of all that is imported, wherever in the file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute"
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+
+
+def _room(imported: str) -> str:
+    """The room that ``vidlift.…`` lies in; what is no room is a name of the face."""
+    room = (imported.split(".") + [""])[1]
+    return room if room in MAY_IMPORT else "__init__"
+
+
+def _broken_rules(path: str, tree: ast.AST) -> Iterator[str]:
+    room = path.split("/")[0].removesuffix(".py")
+    for line, imported in _imports(tree):
+        where = f"{path}:{line} imports {imported}"
+        top = imported.split(".")[0]
+        if top == "vidlift":
+            if _room(imported) not in MAY_IMPORT[room] | {room}:
+                yield where
+        elif top not in sys.stdlib_module_names:
+            allowed = ALSO.get(top, set())
+            if not any(place in ("", room, path) for place in allowed):
+                yield where
+        elif imported.startswith(("threading.Thread", "concurrent", "multiprocessing")):
+            if path not in MAY_START_THREADS:
+                yield f"{where}, and threads are started in {', '.join(MAY_START_THREADS)} only"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
+    broken = list(_broken_rules(_name(path), ast.parse(path.read_text())))
+    assert not broken, "\n".join(broken)
+
+
+def test_every_room_has_a_row() -> None:
+    rooms = {_name(path).split("/")[0].removesuffix(".py") for path in FILES}
+    assert rooms <= set(MAY_IMPORT)
+
+
+def test_the_table_has_no_circle() -> None:
+    below: dict[str, set[str]] = {}
+    waiting = {room: allowed - {"__init__"} for room, allowed in MAY_IMPORT.items()}
+    del waiting["__init__"]
+    while waiting:
+        ready = {room for room, allowed in waiting.items() if allowed <= set(below)}
+        assert ready, f"these import one another: {', '.join(sorted(waiting))}"
+        below |= {room: waiting.pop(room) for room in ready}
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("sinks/file.py", "from vidlift.sources.base import VideoInfo"),
+        ("sources/file.py", "from vidlift import stages"),
+        ("jobs/upscale.py", "import vidlift.training.loop"),
+        ("engines/null.py", "import torch"),
+        ("sinks/screen.py", "import sdl2"),
+        ("player/loop.py", "from threading import Thread"),
+        ("frame.py", "import requests"),
+        ("sources/base.py", "def late():\n    import openvino"),
+    ],
+)
+def test_the_rules_catch(path: str, line: str) -> None:
+    assert list(_broken_rules(path, ast.parse(line)))
