@@ -63,6 +63,7 @@ ALSO: dict[str, set[str]] = {
 }
 """Foreign package -> the rooms or files that may import it; ``""`` is every one."""
 
+PARALLEL = ("threading.Thread", "concurrent.", "multiprocessing")
 MAY_START_THREADS = {"stages/ahead.py"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -86,7 +87,8 @@ def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def _room(imported: str) -> str:
     """The room that ``vidlift.…`` lies in; what is no room is a name of the face."""
-    room = (imported.split(".") + [""])[1]
+    _, _, inner = imported.partition(".")
+    room = inner.split(".")[0]
     return room if room in MAY_IMPORT else "__init__"
 
 
@@ -102,9 +104,8 @@ def _broken_rules(path: str, tree: ast.AST) -> Iterator[str]:
             allowed = ALSO.get(top, set())
             if not any(place in ("", room, path) for place in allowed):
                 yield where
-        elif imported.startswith(("threading.Thread", "concurrent", "multiprocessing")):
-            if path not in MAY_START_THREADS:
-                yield f"{where}, and threads are started in {', '.join(MAY_START_THREADS)} only"
+        elif imported.startswith(PARALLEL) and path not in MAY_START_THREADS:
+            yield f"{where}, and threads are started in {', '.join(MAY_START_THREADS)} only"
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
