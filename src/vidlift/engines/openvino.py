@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,7 @@ class OpenVinoEngine:
             "NUM_STREAMS": "1",
             "INFERENCE_NUM_THREADS": threads,
         }
-        self._runtime = ov.Core()
-        self._requests: dict[bool, tuple[tuple[int, ...], Any]] = {}
+        self._requests: dict[int, tuple[tuple[int, ...], Any]] = {}
 
     @property
     def name(self) -> str:
@@ -41,29 +41,53 @@ class OpenVinoEngine:
 
     def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
         if bits == 8:
-            big: PairPlanes = self._infer(np.ascontiguousarray(planes), through_core=False)
+            big: PairPlanes = self._infer(np.ascontiguousarray(planes), axis=1)
             return big
-        return from_core(self._infer(to_core(planes, bits=bits), through_core=True), bits=bits)
+        return from_core(self._infer(to_core(planes, bits=bits), axis=0), bits=bits)
 
     def close(self) -> None:
         self._requests.clear()
 
-    def _infer(self, values: Any, *, through_core: bool) -> Any:
-        shape, request = self._requests.get(through_core, ((), None))
+    def _infer(self, values: Any, *, axis: int) -> Any:
+        """Run the whole model (frames on axis 1) or its float core (frames on axis 0)."""
+        shape, request = self._requests.get(axis, ((), None))
         if shape != values.shape:
-            request = self._compile(values.shape, through_core=through_core)
-            self._requests[through_core] = (values.shape, request)
-        # share_inputs saves a copy; the output is copied out, for the request owns its buffer.
-        return request.infer([values], share_inputs=True, share_outputs=True)[0].copy()
+            self._requests.pop(axis, None)  # its memory, before that of the next
+            request = self._compile(values.shape, axis=axis)
+            self._requests[axis] = (values.shape, request)
+        at_once, made = request.model_inputs[0].shape[axis], request.model_outputs[0].shape
+        # Neither what goes in nor what comes out is copied: the last layer writes into memory
+        # that is made for this call and then belongs to the caller.
+        result = np.empty((*made[:axis], values.shape[axis], *made[axis + 1 :]), values.dtype)
+        for i in range(0, values.shape[axis], at_once):
+            part = (slice(None),) * axis + (slice(i, i + at_once),)
+            request.set_output_tensor(ov.Tensor(result[part], shared_memory=True))
+            request.infer([values[part]], share_inputs=True, share_outputs=True)
+        return result
 
-    def _compile(self, shape: tuple[int, ...], *, through_core: bool) -> Any:
-        data = core.extract(self._model) if through_core else self._model.data
+    def _compile(self, shape: tuple[int, ...], *, axis: int) -> Any:
+        """For one frame at a time where the graph allows: half the memory, and never slower."""
+        single = (*shape[:axis], 1, *shape[axis + 1 :])
+        data = self._model.data if axis == 1 else core.extract(self._model)
+        graph = _runtime().read_model(data)
         try:
-            graph = self._runtime.read_model(data)
-            graph.reshape(list(shape))
-            return self._runtime.compile_model(graph, "CPU", self._config).create_infer_request()
+            graph.reshape(list(single))
+            whole = graph.outputs[0].get_shape()[axis] != 1
+        except RuntimeError:  # a graph that speaks of both frames
+            whole = True
+        try:
+            if whole:
+                graph = _runtime().read_model(data)
+                graph.reshape(list(shape))
+            return _runtime().compile_model(graph, "CPU", self._config).create_infer_request()
         except RuntimeError as error:
             raise ModelError(
                 f"OpenVINO cannot run model {self.descriptor.name} at {shape[3]}x{shape[2]}: "
                 f"{str(error).strip().splitlines()[-1]}"
             ) from error
+
+
+@cache
+def _runtime() -> ov.Core:
+    """One for all engines of the process: each would load the plugins and their caches anew."""
+    return ov.Core()
