@@ -1,0 +1,158 @@
+"""Networks as the protocols see them: an RGB picture or frames of a clip in, luma out.
+
+Both kinds run on ONNX Runtime in float32: it takes pictures of any size without compiling anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlift import models
+from vidlift.color import MATRIX_WEIGHTS, Range, matrix_for_display
+from vidlift.engines import open_engine
+from vidlift.engines.base import Engine
+from vidlift.errors import ModelError
+from vidlift.evaluation import pictures, runtimes
+from vidlift.evaluation.pictures import Luma, Rgb
+from vidlift.evaluation.subjects import Subject
+from vidlift.frame import Frame
+
+
+class Network(Protocol):
+    """A subject ready to be measured. Not thread-safe; ``close`` it."""
+
+    @property
+    def subject(self) -> Subject: ...
+
+    def picture(self, low: Rgb) -> Luma:
+        """BT.601 studio luma of the picture, ``scale`` times as large, in 8-bit steps."""
+        ...
+
+    def frames(self, low: Sequence[Frame], *, first_pair: int = 0) -> Iterator[NDArray[Any]]:
+        """Luma of each frame in its own range, ``scale`` times as large, 0 .. 255.
+
+        Pairs start at the frame ``first_pair``, 0 or 1; a frame without a partner is paired with
+        itself.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_network(subject: Subject, *, threads: int = 2) -> Network:
+    """Load a subject. Raises ``ModelError`` where it cannot be run."""
+    return Peer(subject, threads=threads) if subject.model is None else Ours(subject, threads)
+
+
+class Ours:
+    """A model of ours: two planes of luma at a time, as code values."""
+
+    def __init__(self, subject: Subject, threads: int) -> None:
+        assert subject.model is not None
+        self.subject = subject
+        self._engine = open_engine(subject.model, engine="onnxruntime", threads=threads)
+        self.picture = pictures.through(self._engine)
+
+    def frames(self, low: Sequence[Frame], *, first_pair: int = 0) -> Iterator[NDArray[Any]]:
+        starts = [0] * first_pair + list(range(first_pair, len(low), 2))
+        for i, start in enumerate(starts):
+            end = starts[i + 1] if i + 1 < len(starts) else len(low)
+            couple = [low[start].luma, low[max(start, end - 1)].luma]
+            big = self._engine.run(np.stack(couple)[None])[0]
+            yield from big[: end - start]
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class Peer:
+    """A published network, one frame at a time, fed as its authors meant it.
+
+    Input is not rounded to 8 bits after a change of colour space, output is.
+    """
+
+    def __init__(self, subject: Subject, *, threads: int) -> None:
+        self.subject = subject
+        self._threads = threads
+        self._chroma: Engine | None = None
+        try:
+            self._run = runtimes.onnxruntime(subject.data, threads=threads)
+        except ModelError as error:
+            raise ModelError(f"{subject.name}: {error}") from error
+
+    def picture(self, low: Rgb) -> Luma:
+        if self.subject.takes == "rgb":
+            return pictures.studio_luma(self._rgb(low / 255.0))
+        return self._luma(pictures.studio_luma(low), black=16, span=219)
+
+    def frames(self, low: Sequence[Frame], *, first_pair: int = 0) -> Iterator[NDArray[Any]]:
+        return (self._frame(frame) for frame in low)
+
+    def close(self) -> None:
+        if self._chroma is not None:
+            self._chroma.close()
+
+    def _frame(self, frame: Frame) -> Luma:
+        black, span = (0, 255) if frame.color.range is Range.FULL else (16, 219)
+        if self.subject.takes == "y":
+            return self._luma(frame.luma.astype(np.float64), black=black, span=span)
+        red, blue = MATRIX_WEIGHTS[matrix_for_display(frame.color, height=frame.height)]
+        weights = np.array([red, 1 - red - blue, blue])
+        big = self._rgb(_to_rgb(frame, self._large_chroma(frame), weights, black=black, span=span))
+        luma: Luma = black + span * (big @ weights) / 255
+        return luma
+
+    def _luma(self, y: Luma, *, black: int, span: int) -> Luma:
+        if not self.subject.full_range:
+            black, span = 0, 255
+        big = self._enlarge(((y - black) / span)[None, None])[0, 0].astype(np.float64)
+        return _to_codes(big * span + black)
+
+    def _rgb(self, low: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``[H, W, 3]`` in 0 .. 1 -> ``[s*H, s*W, 3]`` in 8-bit steps, 0 .. 255."""
+        big = self._enlarge(low.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
+        return _to_codes(big.astype(np.float64) * 255)
+
+    def _enlarge(self, values: NDArray[np.float64]) -> NDArray[Any]:
+        height, width = values.shape[2:]
+        margin = [(0, -side % self.subject.align) for side in (height, width)]
+        values = np.pad(values, [(0, 0), (0, 0), *margin], mode="edge")
+        big = self._run(np.ascontiguousarray(values, np.float32))
+        scale = self.subject.scale
+        return big[:, :, : scale * height, : scale * width]
+
+    def _large_chroma(self, frame: Frame) -> NDArray[Any]:
+        """Both chroma planes at the luma's size, ``[2, H, W]``."""
+        if frame.layout == "yuv444p":
+            return np.stack(frame.planes[1:])
+        if frame.layout != "yuv420p":
+            raise ModelError(
+                f"{self.subject.name} takes RGB, which {frame.layout} is not made into"
+            )
+        if self._chroma is None:
+            kernel = models.kernel(scale=2)
+            self._chroma = open_engine(kernel, engine="onnxruntime", threads=self._threads)
+        both: NDArray[Any] = self._chroma.run(np.stack(frame.planes[1:])[None])[0]
+        return both[:, : frame.height, : frame.width]
+
+
+def _to_rgb(
+    frame: Frame, chroma: NDArray[Any], weights: NDArray[np.float64], *, black: int, span: int
+) -> NDArray[np.float64]:
+    """R'G'B' in 0 .. 1, ``[H, W, 3]``, of 8-bit Y'CbCr."""
+    luma = (frame.luma.astype(np.float64) - black) / span
+    blue_less, red_less = (chroma.astype(np.float64) - 128) / (255 if black == 0 else 224)
+    red = luma + 2 * (1 - weights[0]) * red_less
+    blue = luma + 2 * (1 - weights[2]) * blue_less
+    green = (luma - weights[0] * red - weights[2] * blue) / weights[1]
+    rgb: NDArray[np.float64] = np.stack([red, green, blue], axis=-1).clip(0, 1)
+    return rgb
+
+
+def _to_codes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    rounded: NDArray[np.float64] = np.floor(np.clip(values, 0, 255) + 0.5)
+    return rounded

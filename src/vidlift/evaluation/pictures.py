@@ -1,0 +1,129 @@
+"""The protocol for still pictures, as published figures use it.
+
+    HR picture -- cropped to a multiple of the scale --> RGB -- antialiased bicubic --> LR RGB
+    LR RGB -- network --> studio luma   compared with   the HR picture's studio luma
+
+Luma is that of BT.601 in studio range, 16 to 235. The HR picture's is not rounded; what a
+network gives is, as 8-bit luma or as 8-bit RGB. ``scale`` samples are cut off each side, and a
+set's figure is the mean over its pictures. A grey picture is RGB with three equal channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vidlift import metrics, resample
+from vidlift.engines.base import Engine
+from vidlift.errors import InputError
+
+Rgb: TypeAlias = NDArray[np.uint8]
+"""A picture, full-range R'G'B', shape [H, W, 3]."""
+
+Luma: TypeAlias = NDArray[np.float64]
+"""Studio luma of a picture, shape [H, W], rounded or not."""
+
+Enlarge: TypeAlias = Callable[[Rgb], Luma]
+"""What is measured: the LR picture in, luma ``scale`` times as large out."""
+
+SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+
+_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Case:
+    """One picture of a set. Treat the arrays as read-only: they are shared."""
+
+    name: str
+    low: Rgb
+    """What a network is given."""
+
+    luma: Luma
+    """What its answer is compared with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Means over a set of pictures."""
+
+    psnr: float
+    """dB, on luma."""
+
+    ssim: float
+    pictures: int
+
+
+def score(enlarge: Enlarge | Engine, folder: Path, *, scale: int) -> Score:
+    """Measure a network, or an engine with a model loaded, on the pictures of a folder.
+
+    The pictures are read and shrunk at the first call for a folder and scale, and kept in memory.
+    Raises ``InputError`` for a folder without pictures.
+    """
+    take = enlarge if callable(enlarge) else through(enlarge)
+    found = cases(folder, scale)
+    results = [(take(case.low), case.luma) for case in found]
+    return Score(
+        psnr=float(np.mean([metrics.psnr(*both, border=scale) for both in results])),
+        ssim=float(np.mean([metrics.ssim(*both, border=scale) for both in results])),
+        pictures=len(found),
+    )
+
+
+def through(engine: Engine) -> Enlarge:
+    """A model of ours, as it is measured: 8-bit luma in, 8-bit luma out, paired with itself."""
+
+    def enlarge(low: Rgb) -> Luma:
+        y = np.rint(studio_luma(low)).astype(np.uint8)
+        big: Luma = engine.run(np.stack([y, y])[None])[0, 0].astype(np.float64)
+        return big
+
+    return enlarge
+
+
+def bicubic(scale: int) -> Enlarge:
+    """The published baseline: the RGB picture is interpolated, then its luma taken."""
+
+    def enlarge(low: Rgb) -> Luma:
+        height, width, _ = low.shape
+        return studio_luma(_resize(low, (scale * width, scale * height)))
+
+    return enlarge
+
+
+@lru_cache(maxsize=16)
+def cases(folder: Path, scale: int) -> tuple[Case, ...]:
+    """The pictures of a folder by name, cropped and shrunk."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"no pictures in {folder}; looked for {', '.join(sorted(SUFFIXES))}")
+    return tuple(_case(path, scale) for path in files)
+
+
+def studio_luma(rgb: NDArray[Any]) -> Luma:
+    """BT.601 luma in studio range, not rounded, of full-range R'G'B' [H, W, 3] in 0 .. 255."""
+    luma: Luma = 16 + rgb @ _WEIGHTS
+    return luma
+
+
+def _case(path: Path, scale: int) -> Case:
+    try:
+        with Image.open(path) as picture:
+            high = np.asarray(picture.convert("RGB"))
+    except OSError as error:
+        raise InputError(f"cannot read the picture {path}: {error}") from error
+    height, width = (side - side % scale for side in high.shape[:2])
+    high = high[:height, :width]
+    low = _resize(high, (width // scale, height // scale))
+    return Case(name=path.name, low=low, luma=studio_luma(high))
+
+
+def _resize(rgb: Rgb, size: tuple[int, int]) -> Rgb:
+    return np.stack([resample.resize(rgb[..., i], size) for i in range(3)], axis=-1)

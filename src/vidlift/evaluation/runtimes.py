@@ -1,0 +1,76 @@
+"""ONNX files in a runtime as they are, peers included: one input, first output.
+
+What plays and writes video goes through ``engines``; this is for measuring, where a graph of any
+form is run and nothing but the graph is timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from vidlift.errors import ModelError
+
+Run: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
+"""Input in, output out. The output may be overwritten by the next call."""
+
+
+def onnxruntime(data: bytes, *, threads: int) -> Run:
+    """On ONNX Runtime's CPU provider in float32; takes any size the graph takes."""
+    session = _session(data, threads)
+    name = session.get_inputs()[0].name
+
+    def run(values: NDArray[Any]) -> NDArray[Any]:
+        found: NDArray[Any] = session.run(None, {name: values})[0]
+        return found
+
+    return run
+
+
+def all_outputs(data: bytes, values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Every output of a graph for one input, on ONNX Runtime."""
+    session = _session(data, 1)
+    found: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: values})
+    return found
+
+
+def openvino(data: bytes, *, shape: tuple[int, ...], precision: str, threads: int) -> Run:
+    """On OpenVINO's CPU plugin, compiled for one shape; ``precision`` is ``f32`` or ``bf16``."""
+    import openvino as ov
+
+    core = ov.Core()
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": "1",
+        "INFERENCE_NUM_THREADS": threads,
+    }
+    try:
+        graph = core.read_model(data)
+        graph.reshape(list(shape))
+        request = core.compile_model(graph, "CPU", settings).create_infer_request()
+    except RuntimeError as error:
+        raise ModelError(
+            f"OpenVINO cannot run it: {str(error).strip().splitlines()[-1]}"
+        ) from error
+
+    def run(values: NDArray[Any]) -> NDArray[Any]:
+        found: NDArray[Any] = request.infer([values], share_inputs=True, share_outputs=True)[0]
+        return found
+
+    return run
+
+
+def _session(data: bytes, threads: int) -> Any:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions share no base of their own
+        raise ModelError(f"ONNX Runtime cannot load it: {error}") from error

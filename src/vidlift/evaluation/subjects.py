@@ -1,0 +1,119 @@
+"""What is measured: one ONNX file, a model of ours or a published network (a peer).
+
+A peer has one float32 input, ``rgb`` [N, 3, H, W] or ``y`` [N, 1, H, W] in 0 .. 1, and the same
+at ``scale`` times the size as its output. Its metadata say ``scale``, and may say ``name``,
+``y_range`` (``full``, or ``studio``: luma over 255) and ``align`` (sides it needs multiples of).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from vidlift import models
+from vidlift.descriptor import PREFIX, SCALES
+from vidlift.errors import ModelError
+from vidlift.models import Model, check
+
+_CHANNELS = {"rgb": 3, "y": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A network under measurement, ours or a peer."""
+
+    name: str
+    scale: int
+    data: bytes = field(repr=False)
+    """The ONNX file."""
+
+    model: Model | None
+    """The same as a checked model where it is one of ours, None for a peer."""
+
+    takes: str
+    """Name of the input: ``rgb`` or ``y``."""
+
+    full_range: bool = False
+    """Whether a peer's luma has black at 0 and white at 1."""
+
+    align: int = 1
+    """What height and width must be multiples of."""
+
+    tier: str = "peer"
+    """``s``, ``m``, ``l`` or ``xl``, ``kernel``, or ``peer``."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames one run super-resolves."""
+        return 1 if self.model is None else 2
+
+    def shape(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Shape of the input for an LR picture of that size, made large enough to align."""
+        channels = _CHANNELS[self.takes] if self.model is None else self.frames
+        rows, columns = (-(-side // self.align) * self.align for side in (height, width))
+        return 1, channels, rows, columns
+
+
+def load(name_or_file: str | Path) -> Subject:
+    """A model by name, or any ONNX file that is ours or a peer. Raises ``ModelError``."""
+    if Path(name_or_file).suffix != ".onnx":
+        return of_model(models.load(name_or_file))
+    where = models.path(name_or_file)
+    try:
+        data = check.read(where)
+    except OSError as error:
+        raise ModelError(f"cannot read {where}: {error.strerror}") from error
+    parsed = check.parse(data, where=str(where))
+    metadata = {entry.key: _value(entry.value) for entry in parsed.metadata_props}
+    if any(key.startswith(PREFIX) for key in metadata):
+        return of_model(models.load(where))
+    takes = _input(parsed, where)
+    if metadata.get("scale") not in SCALES:
+        raise ModelError(
+            f"{where}: its metadata say scale {metadata.get('scale')!r}, not 2, 3 or 4"
+        )
+    return Subject(
+        name=where.stem,
+        scale=int(metadata["scale"]),
+        data=data,
+        model=None,
+        takes=takes,
+        full_range=metadata.get("y_range") == "full",
+        align=int(metadata.get("align") or 1),
+    )
+
+
+def of_model(model: Model) -> Subject:
+    """A model of ours as something to measure."""
+    return Subject(
+        name=model.descriptor.name,
+        scale=model.descriptor.scale,
+        data=model.data,
+        model=model,
+        takes="y",
+        tier=model.descriptor.tier,
+    )
+
+
+def _input(parsed: onnx.ModelProto, where: Path) -> str:
+    weights = {initializer.name for initializer in parsed.graph.initializer}
+    names = [value.name for value in parsed.graph.input if value.name not in weights]
+    if len(names) != 1 or names[0] not in _CHANNELS:
+        raise ModelError(
+            f"{where} has the inputs {', '.join(names) or 'none'}; "
+            "a network to compare with has one, `rgb` or `y`"
+        )
+    found: str = names[0]
+    return found
+
+
+def _value(text: str) -> Any:
+    """Metadata are text; numbers in them are written as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
