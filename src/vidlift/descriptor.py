@@ -7,7 +7,7 @@ The descriptor is written into the ONNX file's own metadata, one key a field und
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 
 from vidlift.errors import ModelError
 
@@ -15,6 +15,8 @@ SCALES = (2, 3, 4)
 TIERS = ("s", "m", "l", "xl")
 KINDS = (*TIERS, "kernel")
 """A tier of network, or ``kernel``: a fixed interpolation in the same form (bicubic, chroma)."""
+
+MAX_MULTIPLE = 8
 
 PREFIX = "vidlift."
 
@@ -36,6 +38,9 @@ class Descriptor:
     padding: str = "zero"
     """How convolutions pad at the border: ``zero`` or ``edge``."""
 
+    multiple_of: int = 1
+    """Height and width it takes are multiples of this; what is not is padded by its edge."""
+
     architecture: str
     """Such as ``plain-16x6``: what the card explains."""
 
@@ -53,6 +58,11 @@ class Descriptor:
             raise ModelError(f"model {self.name}: scale {self.scale} is none of 2, 3, 4")
         if self.range != "code":
             raise ModelError(f"model {self.name}: luma range {self.range!r} is not 'code'")
+        if not 1 <= self.multiple_of <= MAX_MULTIPLE:
+            raise ModelError(
+                f"model {self.name}: sides are multiples of 1 to {MAX_MULTIPLE}, "
+                f"not {self.multiple_of}"
+            )
 
     def to_metadata(self) -> dict[str, str]:
         return {PREFIX + f.name: str(getattr(self, f.name)) for f in fields(self)}
@@ -60,7 +70,7 @@ class Descriptor:
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], *, where: str) -> Descriptor:
         """Read a descriptor; ``where`` names the file in the error."""
-        values = {f.name: metadata.get(PREFIX + f.name) for f in fields(cls)}
+        values = {f.name: metadata.get(PREFIX + f.name, _default(f)) for f in fields(cls)}
         missing = [name for name, value in values.items() if value is None]
         if missing:
             raise ModelError(
@@ -68,8 +78,16 @@ class Descriptor:
                 f"{', '.join(PREFIX + name for name in missing)}; "
                 "export models with `vidlift model export`"
             )
-        try:
-            scale = int(str(values["scale"]))
-        except ValueError:
-            raise ModelError(f"{where}: scale {values['scale']!r} is not a number") from None
-        return cls(**{**values, "scale": scale})  # type: ignore[arg-type]
+        numbers = {name: _number(values[name], name, where) for name in ("scale", "multiple_of")}
+        return cls(**{**values, **numbers})  # type: ignore[arg-type]
+
+
+def _default(field: Field[object]) -> object:
+    return None if field.default is MISSING else field.default
+
+
+def _number(value: object, name: str, where: str) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ModelError(f"{where}: {name} {value!r} is not a number") from None

@@ -127,7 +127,10 @@ class Upscaler:
         """Two planes [H, W] -> [2, s*H, s*W]; what is smaller than a model takes is padded."""
         height, width = first.shape
         planes = np.stack([first, second])[None]
-        margin = [(0, max(0, MIN_SIDE - side)) for side in (height, width)]
+        whole = engine.descriptor.multiple_of
+        margin = [
+            (0, -max(side, MIN_SIDE) % whole + max(0, MIN_SIDE - side)) for side in (height, width)
+        ]
         if any(after for _, after in margin):
             planes = np.pad(planes, [(0, 0), (0, 0), *margin], mode="edge")
         big: PairPlanes = engine.run(planes, bits=bits)[0]

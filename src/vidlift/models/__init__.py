@@ -66,7 +66,12 @@ def load(name_or_file: str | Path) -> Model:
         data = check.read(where)
     except OSError as error:
         raise ModelError(f"cannot read {where}: {error.strerror}") from error
-    return _model(check.descriptor(data, where=str(where)), data)
+    return from_bytes(data, where=str(where))
+
+
+def from_bytes(data: bytes, *, where: str) -> Model:
+    """Check the bytes of a model file; ``where`` names them in a ``ModelError``."""
+    return _model(check.descriptor(data, where=where), data)
 
 
 def kernel(*, scale: int, siting: Siting = Siting.CENTER) -> Model:

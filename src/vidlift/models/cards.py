@@ -1,0 +1,53 @@
+"""The card beside a model file: where it comes from and what it is worth, for people and tables.
+
+Code that runs a model reads the descriptor inside the file, never the card.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vidlift.errors import OutputError
+from vidlift.models import Model
+
+
+def make(
+    model: Model,
+    *,
+    parameters: int,
+    macs: float,
+    recipe: Mapping[str, Any],
+    data: str,
+    figures: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A card; ``macs`` is per low-resolution pixel and frame, ``data`` names what it learnt from.
+
+    ``figures`` hold what ``vidlift model eval`` found, by protocol.
+    """
+    descriptor = model.descriptor
+    return {
+        "name": descriptor.name,
+        "tier": descriptor.tier,
+        "scale": descriptor.scale,
+        "architecture": descriptor.architecture,
+        "parameters": parameters,
+        "mac_per_lr_pixel": round(macs),
+        "mac_per_output_pixel": round(macs / descriptor.scale**2),
+        "bytes": len(model.data),
+        "sha256": model.sha256,
+        "licence": descriptor.licence,
+        "recipe": dict(recipe),
+        "training_data": {"sha256": descriptor.training_data, "what": data},
+        "figures": dict(figures or {}),
+    }
+
+
+def save(card: Mapping[str, Any], where: Path) -> None:
+    """Write a card. Raises ``OutputError``."""
+    try:
+        where.write_text(json.dumps(card, indent=2) + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot write the card {where}: {error.strerror}") from error

@@ -1,0 +1,128 @@
+"""Networks as torch modules. A row in ``ARCHITECTURES`` is all that a new one needs.
+
+Legend: n pictures, H and W their low-resolution height and width, s the scale, f the fold,
+C channels, L body layers. Luma is in 0..1 here; the exporter folds code values in.
+
+    y [n,1,H,W] ──fold──> [n,f²,H/f,W/f] ──head──> C ──body, L times──> C ──tail──┐
+                              └────────────── skip (begins as bicubic) ──────────(+)
+                                                                                  │
+                               [n,1,sH,sW] <──────── pixel shuffle by s·f ────────┘
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as fn
+
+from vidlift.errors import UsageError
+from vidlift.models import kernels
+
+SLOPE = 0.1
+"""Slope of LeakyReLU below zero. Engines fuse this activation into the convolution before it;
+they do not fuse a learned slope."""
+
+
+class Plain(nn.Module):
+    """Plain 3x3 convolutions, LeakyReLU, a learned image-space residual, pixel shuffle.
+
+    With ``fold`` 2 the body works at half the resolution on 2x2 pixels a position: a quarter
+    of the positions for the same channels. Height and width must then be even.
+    """
+
+    def __init__(self, *, scale: int, channels: int, layers: int, fold: int = 1) -> None:
+        super().__init__()
+        self.scale, self.fold = scale, fold
+        out = (scale * fold) ** 2
+        self.head = nn.Conv2d(fold * fold, channels, 3, padding=1)
+        self.body: Any = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=1) for _ in range(layers)
+        )
+        self.tail = nn.Conv2d(channels, out, 3, padding=1)
+        reach = 2 if fold == 1 else 1
+        self.skip = nn.Conv2d(fold * fold, out, 2 * reach + 1, padding=reach, bias=False)
+        with torch.no_grad():
+            self.skip.weight.copy_(bicubic_kernel(scale=scale, fold=fold))
+            self.tail.weight.mul_(0.1)  # begin near bicubic
+            for conv in (self.head, *self.body, self.tail):
+                assert conv.bias is not None
+                conv.bias.zero_()
+
+    def forward(self, y: Tensor) -> Tensor:
+        """``[n, 1, H, W] -> [n, 1, s*H, s*W]``."""
+        image = fn.pixel_unshuffle(y, self.fold) if self.fold > 1 else y
+        features = fn.leaky_relu(self.head(image), SLOPE)
+        with torch.autocast(y.device.type, torch.bfloat16, enabled=self.bf16_body):
+            for conv in self.body:
+                features = fn.leaky_relu(conv(features), SLOPE)
+        # The ends stay in float32: 8 bits of mantissa cannot hold code values.
+        residual = self.tail(features.float())
+        return fn.pixel_shuffle(residual + self.skip(image), self.scale * self.fold)
+
+    bf16_body: bool = False
+    """Whether the body is computed in bfloat16: faster on CPUs and GPUs with matrix units."""
+
+
+def bicubic_kernel(*, scale: int, fold: int) -> Tensor:
+    """Bicubic interpolation as a convolution, ``[(s*f)^2, f^2, k, k]``, k 5 or, folded, 3.
+
+    An output sample (P, Q) of the shuffle by s*f belongs to input pixel (P // s, Q // s) of its
+    block with phase (P % s, Q % s). See ``models/kernels.py`` for the phases.
+    """
+    weights = torch.from_numpy(kernels.phase_weights(scale, cosited=False)).float()  # [s, 5]
+    if fold == 1:
+        return torch.einsum("pi,qj->pqij", weights, weights).reshape(scale * scale, 1, 5, 5)
+    line = torch.zeros(scale * fold, fold, 3)  # output place, input place in its block, block
+    for place in range(scale * fold):
+        for tap in range(5):
+            block, inside = divmod(place // scale + tap - 2, fold)
+            line[place, inside, block + 1] = weights[place % scale, tap]
+    plane = torch.einsum("pia,qjb->pqijab", line, line)
+    return plane.reshape((scale * fold) ** 2, fold * fold, 3, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """One row of ``ARCHITECTURES``."""
+
+    pattern: re.Pattern[str]
+    """What its names look like, the groups being its integers."""
+
+    build: Callable[..., Plain]
+    """Called with ``scale`` and the named groups."""
+
+
+ARCHITECTURES = {
+    "plain": Architecture(
+        pattern=re.compile(r"plain-(?P<channels>\d+)x(?P<layers>\d+)(?:-fold(?P<fold>2))?"),
+        build=Plain,
+    ),
+}
+"""By family. ``plain-16x6``: 16 channels, 6 body layers; ``-fold2``: on 2x2 pixels a position."""
+
+
+def build(name: str, *, scale: int) -> Plain:
+    """A new network of that architecture, with random weights. Raises ``UsageError``."""
+    for row in ARCHITECTURES.values():
+        if found := row.pattern.fullmatch(name):
+            sizes = {key: int(value) for key, value in found.groupdict().items() if value}
+            return row.build(scale=scale, **sizes)
+    raise UsageError(
+        f"no architecture named {name!r}; names look like plain-16x6 "
+        "(16 channels, 6 body layers) or plain-16x6-fold2"
+    )
+
+
+def macs(network: Plain) -> float:
+    """Multiply-accumulates per low-resolution pixel and frame, convolutions only."""
+    convs: list[nn.Conv2d] = [network.head, *network.body, network.tail, network.skip]
+    return sum(conv.weight.numel() for conv in convs) / network.fold**2
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())

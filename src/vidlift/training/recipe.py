@@ -1,0 +1,91 @@
+"""A recipe: everything that decides a trained network, in one TOML file. See ``recipes/``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vidlift.descriptor import SCALES, TIERS
+from vidlift.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How one network is trained. Two runs of one recipe on one kind of machine agree."""
+
+    name: str
+    """File name of the model, without its ending: ``m-x4``."""
+
+    tier: str
+    scale: int
+    architecture: str
+    """A name of ``architectures.ARCHITECTURES``: ``plain-16x6``."""
+
+    pictures: tuple[str, ...]
+    """Folders of training pictures, relative to ``--data``."""
+
+    steps: int
+    batch: int = 16
+    patch: int = 48
+    """Side of a low-resolution patch."""
+
+    rate: float = 1e-2
+    """Learning rate of Muon, for kernels; the rest learns by Adam at a tenth of it."""
+
+    warmup: int = 100
+    """Steps over which the rate rises; then it falls to 0 along a cosine."""
+
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+
+    ema: float = 0.999
+    """Share of the old in the moving average of the weights, which is what is kept."""
+
+    seed: int = 1
+    start: str | None = None
+    """A checkpoint to begin from: layers of the same shape are taken over, a tail of another
+    scale begins anew."""
+
+    licence: str = "Apache-2.0"
+
+    def __post_init__(self) -> None:
+        if self.tier not in TIERS or self.scale not in SCALES:
+            raise UsageError(
+                f"recipe {self.name}: tier is one of {', '.join(TIERS)} and scale one of 2, 3, 4, "
+                f"got {self.tier!r} and {self.scale!r}"
+            )
+        if min(self.steps, self.batch, self.patch) < 1 or self.rate <= 0:
+            raise UsageError(f"recipe {self.name}: steps, batch, patch and rate are more than 0")
+
+
+def read(where: Path, **changes: Any) -> Recipe:
+    """Read a recipe file; ``changes`` replace what it says. Raises ``UsageError``."""
+    try:
+        content = tomllib.loads(where.read_text())
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe {where}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where} is not TOML: {error}") from error
+    return parse({**content, **changes}, where=str(where))
+
+
+def parse(content: Mapping[str, Any], *, where: str) -> Recipe:
+    """A recipe from its keys and values; ``where`` names them in the error."""
+    known = {f.name: f for f in fields(Recipe)}
+    if foreign := sorted(set(content) - set(known)):
+        raise UsageError(
+            f"{where}: a recipe has no {', '.join(foreign)}; it has {', '.join(known)}"
+        )
+    needed = [n for n, f in known.items() if f.default is MISSING and n not in content]
+    if needed:
+        raise UsageError(f"{where}: the recipe lacks {', '.join(needed)}")
+    values: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in content.items()
+    }
+    try:
+        return Recipe(**values)
+    except TypeError as error:
+        raise UsageError(f"{where}: {error}") from error

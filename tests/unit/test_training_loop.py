@@ -1,0 +1,151 @@
+"""Training goes on where it was stopped, to the bit, and from the same pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs `vidlift[train]`")
+
+import torch
+
+from support.pictures import make_pictures
+from vidlift.errors import InputError, UsageError
+from vidlift.training import checkpoint, loop, pictures, recipe
+from vidlift.training.recipe import Recipe
+
+MACHINE = loop.Machine(device="cpu", threads=1, bf16=False)
+
+
+def tiny(**changes: object) -> Recipe:
+    values = {"name": "t", "tier": "s", "scale": 2, "architecture": "plain-8x1"}
+    sizes = {"pictures": ["."], "steps": 6, "batch": 2, "patch": 16, "warmup": 2}
+    return recipe.parse({**values, **sizes, **changes}, where="test")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    # The validation split is by name: with so many, some are of it.
+    return make_pictures(tmp_path / "pictures", count=30)
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_bit(tmp_path: Path, folder: Path) -> None:
+    whole = loop.train(tiny(), data=folder, out=tmp_path / "whole", machine=MACHINE)
+    parts = tmp_path / "parts"
+    loop.train(tiny(), data=folder, out=parts, machine=MACHINE, stop_at=2)
+    resumed = loop.train(tiny(), data=folder, out=parts, machine=MACHINE)
+    assert resumed.step == whole.step == 6
+    for name, weight in whole.average.items():
+        assert torch.equal(weight, resumed.average[name]), name
+
+
+def test_an_interruption_leaves_a_state_to_go_on_from(tmp_path: Path, folder: Path) -> None:
+    out = tmp_path / "run"
+    real = loop.LOG_EVERY
+    loop.LOG_EVERY = 2
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.train(tiny(), data=folder, out=out, machine=MACHINE, report=_interrupt)
+    finally:
+        loop.LOG_EVERY = real
+    assert checkpoint.load(out / "checkpoint.pt").step == 2
+    loop.train(tiny(), data=folder, out=out, machine=MACHINE)
+    steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert steps == [2, 6, 6]
+
+
+def _interrupt(_status: loop.Status) -> None:
+    raise KeyboardInterrupt
+
+
+def test_training_brings_the_loss_down(tmp_path: Path, folder: Path) -> None:
+    losses: list[float] = []
+    real = loop.LOG_EVERY
+    loop.LOG_EVERY = 20
+    try:
+        loop.train(
+            tiny(steps=120, architecture="plain-16x2"),
+            data=folder,
+            out=tmp_path / "run",
+            machine=MACHINE,
+            report=lambda status: losses.append(status.loss),
+        )
+    finally:
+        loop.LOG_EVERY = real
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path, folder: Path) -> None:
+    loop.train(tiny(), data=folder, out=tmp_path, machine=MACHINE, stop_at=1)
+    with pytest.raises(UsageError, match="another recipe"):
+        loop.train(tiny(rate=0.5), data=folder, out=tmp_path, machine=MACHINE)
+
+
+def test_a_start_gives_its_layers_to_a_network_of_another_scale(
+    tmp_path: Path, folder: Path
+) -> None:
+    loop.train(tiny(), data=folder, out=tmp_path / "x2", machine=MACHINE)
+    start = tmp_path / "x2" / "checkpoint.pt"
+    x3 = tiny(scale=3, patch=12, start=str(start))
+    run = loop.train(x3, data=folder, out=tmp_path / "x3", machine=MACHINE, stop_at=0)
+    assert run.step == 0
+    begun = run.average
+    assert torch.equal(begun["body.0.weight"], checkpoint.load(start).average["body.0.weight"])
+    assert begun["tail.weight"].shape[0] == 9
+
+
+def test_a_batch_is_a_function_of_seed_and_step(folder: Path) -> None:
+    found = pictures.load([folder], scale=2)
+    make = {"scale": 2, "patch": 16, "batch": 4}
+    a, b = (pictures.Patches(found, seed=5, **make)(9) for _ in range(2))
+    assert torch.equal(a[0], b[0])
+    assert torch.equal(a[1], b[1])
+    assert not torch.equal(a[0], pictures.Patches(found, seed=5, **make)(10)[0])
+    assert not torch.equal(a[0], pictures.Patches(found, seed=6, **make)(9)[0])
+
+
+def test_patches_of_both_sizes_show_the_same(folder: Path) -> None:
+    low, high = pictures.Patches(
+        pictures.load([folder], scale=2), scale=2, patch=24, batch=8, seed=1
+    )(0)
+    shrunk = torch.nn.functional.avg_pool2d(high, 2)
+    assert float((shrunk - low).abs().mean()) < 0.03
+
+
+def test_tiles_of_a_photograph_are_on_one_side_of_the_split() -> None:
+    assert pictures.source_of(Path("a/lake_t3.webp")) == pictures.source_of(Path("lake.png"))
+    held_out = [pictures.is_held_out(f"photo{index}") for index in range(2000)]
+    assert 60 < sum(held_out) < 140
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no picture in"):
+        loop.train(tiny(), data=tmp_path, out=tmp_path / "run", machine=MACHINE)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    where = tmp_path / "checkpoint.pt"
+    where.write_text("no")
+    with pytest.raises(InputError, match="is not a checkpoint"):
+        checkpoint.load(where)
+    with pytest.raises(InputError, match="no checkpoint"):
+        checkpoint.load(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('name = "a', "not TOML"),
+        ('name = "a"', "lacks tier"),
+        ('speed = 3\nname = "a"', "no speed"),
+    ],
+)
+def test_a_recipe_that_is_wrong_is_told_why(tmp_path: Path, content: str, message: str) -> None:
+    where = tmp_path / "r.toml"
+    where.write_text(content)
+    with pytest.raises(UsageError, match=message):
+        recipe.read(where)
+    with pytest.raises(UsageError, match="cannot read"):
+        recipe.read(tmp_path / "none.toml")

@@ -1,0 +1,92 @@
+"""Architectures, their export, and what a model file says of itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training needs `vidlift[train]`")
+
+import torch
+
+from vidlift import models
+from vidlift.engines import open_engine
+from vidlift.errors import ModelError, UsageError
+from vidlift.training import architectures, export
+from vidlift.training.checkpoint import Checkpoint
+from vidlift.training.recipe import Recipe
+
+NAMES = ("plain-8x2", "plain-16x1", "plain-8x2-fold2")
+
+
+def checkpoint_of(network: architectures.Plain, name: str, *, scale: int) -> Checkpoint:
+    recipe = Recipe(name="m", tier="m", scale=scale, architecture=name, pictures=("p",), steps=1)
+    weights = network.state_dict()
+    return Checkpoint(
+        recipe=recipe,
+        training_data="0" * 64,
+        step=1,
+        network=weights,
+        average=weights,
+        optimizer={},
+        bf16=False,
+        threads=1,
+        seconds=0.0,
+    )
+
+
+def random_network(name: str, *, scale: int) -> architectures.Plain:
+    torch.manual_seed(scale)
+    network = architectures.build(name, scale=scale)
+    with torch.no_grad():  # far from bicubic, so that every layer shows
+        network.tail.weight.mul_(10)
+    return network
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", NAMES)
+def test_an_exported_network_is_the_network(name: str, scale: int) -> None:
+    network = random_network(name, scale=scale)
+    model = export.export(checkpoint_of(network, name, scale=scale))
+    assert model.descriptor.scale == scale
+    assert model.descriptor.multiple_of == network.fold
+    assert model.descriptor.architecture == name
+
+
+def test_an_export_that_differs_is_refused() -> None:
+    one, other = random_network("plain-8x2", scale=2), random_network("plain-16x1", scale=2)
+    model = export.export(checkpoint_of(one, "plain-8x2", scale=2))
+    with pytest.raises(ModelError, match="differs from the network"):
+        export.verify(other, model)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_begins_as_bicubic_interpolation(name: str, scale: int) -> None:
+    network = architectures.build(name, scale=scale)
+    with torch.no_grad():
+        network.tail.weight.zero_()
+    y = np.random.default_rng(3).integers(0, 256, (1, 2, 32, 40), np.uint8)
+    with torch.no_grad():
+        made = network(torch.from_numpy(y[0, :, None]).float() / 255) * 255
+    plain = open_engine(models.kernel(scale=scale), engine="reference").run(y)[0]
+    inner = np.s_[:, 4 * scale : -4 * scale, 4 * scale : -4 * scale]  # borders are padded otherwise
+    difference = made.round().clamp(0, 255).numpy()[:, 0] - plain
+    assert np.abs(difference[inner]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "macs"),
+    [
+        ("plain-16x6", 4, 9 * 16 + 6 * 9 * 16 * 16 + 9 * 16 * 16 + 25 * 16),
+        ("plain-16x5-fold2", 2, (9 * 4 * 16 + 5 * 9 * 16 * 16 + 9 * 16 * 16 + 9 * 4 * 16) / 4),
+    ],
+)
+def test_macs_are_counted_per_low_resolution_pixel(name: str, scale: int, macs: float) -> None:
+    assert architectures.macs(architectures.build(name, scale=scale)) == macs
+
+
+@pytest.mark.parametrize("name", ["plain", "plain-16", "fancy-16x6", "plain-16x6-fold3", ""])
+def test_a_name_that_is_no_architecture_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="plain-16x6"):
+        architectures.build(name, scale=2)
