@@ -83,9 +83,9 @@ def describe(stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
         height=first.height,
         bits=bits,
         layout=layout,
-        codec=stream.codec_context.name,
+        codec=stream.codec_context.codec.canonical_name,
         time_base=stream.time_base,
-        rate=stream.average_rate or stream.guessed_rate,
+        rate=_rate(stream),
         frames=stream.frames or None,
         duration=length * stream.time_base if length else None,
         sar=stream.sample_aspect_ratio or Fraction(1),
@@ -96,6 +96,16 @@ def describe(stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
         mastering=mastering,
         light=light,
     )
+
+
+MAX_RATE = 480
+"""Frames per second above which a rate is not believed."""
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    """The average rate. Where Matroska says none, FFmpeg gives the inverse of the unit instead."""
+    found = stream.average_rate or stream.guessed_rate
+    return found if found is not None and found <= MAX_RATE else None
 
 
 _CENTER_SITED = ("mjpeg", "mpeg1video", "vp8", "webp")
