@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -11,14 +12,27 @@ from vidlift.cli.console import out
 
 def probe(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A video file, or its URL.")],
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print it as JSON, for programs.")
+    ] = False,
 ) -> None:
-    """Print what a file holds: its video as Vidlift sees it, and its other streams."""
+    """Print what a file holds.
+
+    Its video as Vidlift sees it: size, times, colour, shape; and every stream beside it.
+    """
     from rich.table import Table
+    from rich.text import Text
 
     from vidlift.jobs.probe import probe as look
 
     found = look(source)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in found.items():
-        table.add_row(name, value)
+        table.add_row(name, Text(value))
     out.print(table)

@@ -33,6 +33,8 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
         yield "bypassed", _reasons(receipt.bypassed)
     if receipt.dropped:
         yield "dropped", _reasons(receipt.dropped)
+    if receipt.extra.get("resumed_frames"):
+        yield "resumed", f"{receipt.extra['resumed_frames']} of them were there from earlier runs"
     yield "speed", f"{receipt.fps:.1f} frames/s over {receipt.seconds:.1f} s"
     for stage, time in receipt.stages.items():
         yield stage, f"{time.median_ms:.1f} ms, 95 of 100 within {time.p95_ms:.1f} ms"

@@ -9,13 +9,18 @@ import typer
 
 from vidlift.cli.console import out, warn
 from vidlift.cli.progress import shown
+from vidlift.cli.receipt_table import print_receipt
+from vidlift.cli.report import check_report
+from vidlift.errors import UsageError
 
 
 def upscale(
     source: Annotated[
         str, typer.Argument(metavar="INPUT", help="Any video that FFmpeg can decode, or its URL.")
     ],
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="An .mp4 or .mkv file.")],
+    output: Annotated[
+        Path | None, typer.Argument(metavar="OUTPUT", help="An .mp4 or .mkv file.")
+    ] = None,
     *,
     scale: Annotated[
         int | None, typer.Option("-s", "--scale", help="2, 3 or 4.  [default: 2, or the model's]")
@@ -29,7 +34,7 @@ def upscale(
             help="A name of `vidlift model list` or a model file.  [default: m of the scale]",
         ),
     ] = None,
-    codec: Annotated[str, typer.Option(help="h264, hevc or av1.")] = "h264",
+    codec: Annotated[str, typer.Option(metavar="h264|hevc|av1", help="How to encode.")] = "h264",
     crf: Annotated[
         int | None,
         typer.Option(help="Quality, lower is better.  [default: h264 18, hevc 20, av1 28]"),
@@ -40,10 +45,25 @@ def upscale(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on with unfinished work, or afresh.")
     ] = True,
+    keep_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Pass over what is damaged in INPUT, and name it."),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the receipt here.")
     ] = None,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False,
+    sink: Annotated[
+        str,
+        typer.Option(
+            metavar="file|digest|null",
+            help="digest prints one SHA-256 of all frames, null only measures: without OUTPUT.",
+        ),
+    ] = "file",
+    verify: Annotated[
+        str | None,
+        typer.Option(metavar="DIGEST", help="With --sink digest: what it is to be."),
+    ] = None,
 ) -> None:
     """Super-resolve a video file.
 
@@ -51,6 +71,7 @@ def upscale(
     When this is killed, or the disk fills up, run the same command again and it goes on where it
     was. OUTPUT appears whole or not at all; unfinished work is in OUTPUT.vidlift-job/.
     """
+    from vidlift.jobs.judge import judge
     from vidlift.jobs.upscale import UpscaleOptions, upscale_file
     from vidlift.sinks.file import EncoderOptions
 
@@ -60,17 +81,26 @@ def upscale(
         encoder=EncoderOptions(codec=codec, crf=crf),
         overwrite=overwrite,
         resume=resume,
+        keep_going=keep_going,
     )
-    with shown(f"{Path(source).name} → {output.name}", quiet=no_progress) as progress:
-        receipt = upscale_file(source, output, options, report=progress)
+    if sink == "file":
+        if output is None:
+            raise UsageError("no OUTPUT given: an .mp4 or .mkv file to write")
+        if verify is not None:
+            raise UsageError("--verify compares a digest: it goes with --sink digest")
+        check_report(report, apart_from=(source, output))
+        with shown(f"{Path(source).name} → {output.name}", quiet=no_progress) as progress:
+            receipt = upscale_file(source, output, options, report=progress)
+    else:
+        if output is not None:
+            raise UsageError(f"--sink {sink} writes no file: leave {output} out")
+        check_report(report, apart_from=(source,))
+        with shown(f"{Path(source).name} → {sink}", quiet=no_progress) as progress:
+            receipt = judge(source, options, sink=sink, expected=verify, report=progress)
     for warning in receipt.warnings:
         warn(warning)
-    width, height = receipt.size_out
-    made = receipt.frames_out - receipt.extra["resumed_frames"]
-    out.print(
-        f"{output}: {receipt.frames_out} frames, {width}x{height}, {receipt.model}; "
-        f"{made} of them now, at {receipt.fps} frames/s",
-        soft_wrap=True,
-    )
+    print_receipt(receipt)
+    if "digest" in receipt.extra:
+        out.print(f"digest {receipt.extra['digest']}", soft_wrap=True)
     if report is not None:
         receipt.save(report)

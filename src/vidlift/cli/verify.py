@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vidlift.cli.console import out
+from vidlift.cli.progress import shown
+from vidlift.cli.report import check_report, save_json
+from vidlift.errors import VerificationError
+
+if TYPE_CHECKING:
+    from vidlift.jobs.verify import Verification
 
 
 def verify(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="What went in.")],
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="What went in: a file, or its URL.")
+    ],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="What `upscale` made of it.")],
+    *,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write what was found here.")
+    ] = None,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False,
 ) -> None:
     """Compare an upscaled file with its input.
 
@@ -21,7 +36,18 @@ def verify(
     """
     from vidlift.jobs.verify import verify as compare
 
-    found = compare(source, output)
+    check_report(report, apart_from=(source, output))
+    try:
+        with shown(f"{output.name} against {Path(source).name}", quiet=no_progress) as progress:
+            found = compare(source, output, report=progress)
+    except VerificationError as error:
+        save_json(report, {"verified": False, "difference": str(error)})
+        raise
+    _print(found)
+    save_json(report, {"verified": True, **_plain(found)})
+
+
+def _print(found: Verification) -> None:
     times = "exact" if found.exact_times else "equal after the container's rounding"
     out.print(f"frames   {found.frames}, at {found.scale} times the size")
     out.print(f"times    {times}, all {found.frames}")
@@ -30,6 +56,14 @@ def verify(
         f"picture  scaled down: PSNR {found.min_psnr:.2f} dB at least, {found.mean_psnr:.2f} mean"
     )
     for stream in found.streams:
-        out.print(f"copied   {stream}, byte for byte")
+        out.print(f"copied   {stream}, byte for byte", soft_wrap=True)
     for stream in found.missing:
-        out.print(f"missing  {stream}")
+        out.print(f"missing  {stream}", soft_wrap=True)
+
+
+def _plain(found: Verification) -> dict[str, Any]:
+    """As JSON has it: two equal pictures are infinitely alike, which it cannot say."""
+    return {
+        name: None if isinstance(value, float) and not isfinite(value) else value
+        for name, value in asdict(found).items()
+    }

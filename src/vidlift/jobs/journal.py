@@ -2,7 +2,8 @@
 
     OUTPUT.vidlift-job/
       job.json        what the job is: input, model, options. Written once
-      journal.jsonl   one line a finished segment, appended after the segment is on the disk
+      journal.jsonl   one line a finished segment, appended after the segment is on the disk;
+                      then one for the end of the picture, and one for the finished output
       00000.nut …     the segments
       lock            held while a process works on the job
 
@@ -21,7 +22,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from vidlift.errors import OutputError, UsageError
 
@@ -49,7 +52,9 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.segments: list[Segment] = list(_finished(folder))
+        self.segments: list[Segment] = []
+        self._notes: dict[str, Any] = {}
+        self._read()
 
     @property
     def frames(self) -> int:
@@ -77,15 +82,71 @@ class Journal:
             start=str(start),
             end=str(end),
         )
-        with (self.folder / "journal.jsonl").open("a") as lines:
-            lines.write(json.dumps(asdict(segment)) + "\n")
-            lines.flush()
-            os.fsync(lines.fileno())
+        self._append(asdict(segment))
         self.segments.append(segment)
+
+    @property
+    def ended(self) -> list[str] | None:
+        """Once every segment is there: the warnings of the work on the picture. None before."""
+        found: list[str] | None = self._notes.get("ended")
+        return found
+
+    def end(self, warnings: list[str]) -> None:
+        """Note that there are no more segments to come."""
+        self._note("ended", warnings)
+
+    def expect(self, whole: Path, warnings: list[str]) -> None:
+        """Note that ``whole`` is the finished output, about to take its name."""
+        self._note("whole", {"is": _likeness(whole), "warnings": warnings})
+
+    def made(self, output: Path) -> list[str] | None:
+        """The warnings that go with ``output`` if it is the file that was expected; else None."""
+        whole = self._notes.get("whole")
+        if whole is None or not output.is_file() or whole["is"] != _likeness(output):
+            return None
+        warnings: list[str] = whole["warnings"]
+        return warnings
 
     def remove(self) -> None:
         """The job is done: leave nothing behind."""
         shutil.rmtree(self.folder)
+
+    def _read(self) -> None:
+        """Take up what is whole, from the first line on; forget the rest."""
+        try:
+            *lines, torn = (self.folder / "journal.jsonl").read_text(errors="replace").split("\n")
+        except OSError:
+            return
+        whole = list(takewhile(self._take, lines))
+        if torn or len(whole) < len(lines):
+            _rewrite(self.folder / "journal.jsonl", whole)
+
+    def _take(self, line: str) -> bool:
+        try:
+            content = json.loads(line)
+            if "index" not in content:
+                self._notes.update(content)
+                return True
+            segment = Segment(**content)
+        except (ValueError, TypeError):
+            return False
+        where = self.path(len(self.segments))
+        if segment.index != len(self.segments) or not where.is_file():
+            return False
+        if _digest(where) != segment.sha256:
+            return False
+        self.segments.append(segment)
+        return True
+
+    def _note(self, name: str, value: object) -> None:
+        self._append({name: value})
+        self._notes[name] = value
+
+    def _append(self, content: Mapping[str, object]) -> None:
+        with (self.folder / "journal.jsonl").open("a") as lines:
+            lines.write(json.dumps(content) + "\n")
+            lines.flush()
+            os.fsync(lines.fileno())
 
 
 @contextmanager
@@ -94,8 +155,9 @@ def open_journal(
 ) -> Iterator[Journal]:
     """Begin the job that ``identity`` describes, or go on with it.
 
-    Raises ``UsageError`` when the folder holds another job and ``resume`` is set, or when another
-    process works on it; ``OutputError`` when it cannot be written.
+    What is finished stays when this context is left by an error. Raises ``UsageError`` when the
+    folder holds another job's work and ``resume`` is set, or when another process works on it;
+    ``OutputError`` when it cannot be written.
     """
     try:
         folder.mkdir(parents=False, exist_ok=True)
@@ -110,7 +172,13 @@ def open_journal(
                 f"another vidlift is working on {folder.stem} at this moment"
             ) from error
         _agree(folder, {"format": FORMAT, **identity}, resume=resume)
-        yield Journal(folder)
+        journal = Journal(folder)
+        try:
+            yield journal
+        except BaseException:
+            if not journal.segments:
+                journal.remove()  # nothing in it is worth keeping
+            raise
 
 
 def _agree(folder: Path, identity: Mapping[str, object], *, resume: bool) -> None:
@@ -119,14 +187,18 @@ def _agree(folder: Path, identity: Mapping[str, object], *, resume: bool) -> Non
     before = _read_note(note)
     if before is not None and resume:
         changed = [key for key in identity if before.get(key) != identity[key]]
-        if changed:
-            what = "; ".join(f"{key} was {before.get(key)}, is {identity[key]}" for key in changed)
+        if not changed:
+            return
+        if Journal(folder).segments:
+            what = "; ".join(
+                f"{key} was {_short(before.get(key))}, is {_short(identity[key])}"
+                for key in changed
+            )
             raise UsageError(
                 f"{folder} holds unfinished work of another job ({what}); "
                 "run with the same input, model and options to go on, "
                 "or with --no-resume to start afresh"
             )
-        return
     for old in folder.iterdir():
         if old.name != "lock":
             old.unlink()
@@ -137,6 +209,12 @@ def _agree(folder: Path, identity: Mapping[str, object], *, resume: bool) -> Non
     _sync(folder)
 
 
+def _short(value: object) -> str:
+    """A value as a message shows it: of a digest, enough to tell it from another."""
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 and " " not in text else text
+
+
 def _read_note(note: Path) -> dict[str, object] | None:
     """The job's note, or None where there is none that can be read: a job not yet begun."""
     try:
@@ -144,27 +222,6 @@ def _read_note(note: Path) -> dict[str, object] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def _finished(folder: Path) -> Iterator[Segment]:
-    """The segments from the first on, up to the first that is not whole."""
-    try:
-        *lines, torn = (folder / "journal.jsonl").read_text().split("\n")
-    except OSError:
-        return
-    whole: list[str] = []
-    for index, line in enumerate(lines):
-        try:
-            segment = Segment(**json.loads(line))
-        except (ValueError, TypeError):
-            break
-        where = _segment_path(folder, index)
-        if segment.index != index or not where.is_file() or _digest(where) != segment.sha256:
-            break
-        whole.append(line)
-        yield segment
-    if torn or len(whole) < len(lines):
-        _rewrite(folder / "journal.jsonl", whole)
 
 
 def _rewrite(journal: Path, lines: list[str]) -> None:
@@ -177,6 +234,12 @@ def _rewrite(journal: Path, lines: list[str]) -> None:
 
 def _segment_path(folder: Path, index: int) -> Path:
     return folder / f"{index:05d}.nut"
+
+
+def _likeness(where: Path) -> list[int]:
+    """What stays the same of a file when it is given another name, and of no other file."""
+    found = where.stat()
+    return [found.st_ino, found.st_size, found.st_mtime_ns]
 
 
 def _digest(where: Path) -> str:

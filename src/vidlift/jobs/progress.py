@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vidlift.video import VideoInfo
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -18,12 +20,12 @@ class Progress:
     """Frames in all, where the file tells; an estimate."""
 
     bytes: int
-    """Bytes of picture written so far."""
+    """Bytes of picture written so far; 0 for a job that writes none."""
 
     @property
     def forecast(self) -> int | None:
-        """Bytes of picture at the end, if it goes on like this."""
-        if not self.total or not self.done:
+        """Bytes of picture at the end, if it goes on like this; None where nobody can tell."""
+        if not self.total or not self.done or not self.bytes:
             return None
         return round(self.bytes / self.done * max(self.total, self.done))
 
@@ -34,3 +36,12 @@ Report = Callable[[Progress], None]
 
 def silent(_progress: Progress) -> None:
     """Tell nobody."""
+
+
+def estimate_frames(info: VideoInfo) -> int | None:
+    """How many frames there will be, as far as the file tells."""
+    if info.frames:
+        return info.frames
+    if info.duration and info.rate:
+        return round(info.duration * info.rate)
+    return None

@@ -20,12 +20,13 @@ from vidlift.color import ColorTags, Range
 from vidlift.errors import VerificationError
 from vidlift.frame import Frame
 from vidlift.jobs.join import CONTAINERS, codec_name, copyable
-from vidlift.jobs.upscale import scaled
+from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
+from vidlift.jobs.work import scaled
 from vidlift.resample import quick_resize
 from vidlift.sources import open_bytes
-from vidlift.sources.base import VideoInfo
 from vidlift.sources.decode import open_container
 from vidlift.sources.file import FileSource
+from vidlift.video import VideoInfo
 
 MIN_PSNR = 20.0
 """A frame whose down-scaled luma is further than this from the input's, in dB, is another frame.
@@ -33,9 +34,6 @@ MIN_PSNR = 20.0
 Encoding at ordinary quality leaves 30 dB and more; a neighbouring frame of a moving picture, or
 one that was damaged, falls well below.
 """
-
-Watch = Callable[[int], None]
-"""Told how many frames have been compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +56,7 @@ class Verification:
     """Streams of the input that the output's container cannot hold."""
 
 
-def verify(
-    source: str | Path, output: str | Path, *, watch: Watch = lambda _frames: None
-) -> Verification:
+def verify(source: str | Path, output: str | Path, *, report: Report = silent) -> Verification:
     """Compare a super-resolved file with its input. Raises ``VerificationError`` at the first
     difference, ``InputError`` where either cannot be read."""
     with (
@@ -68,7 +64,7 @@ def verify(
         closing(FileSource(open_bytes(str(output)), name=str(output))) as new,
     ):
         scale = _same_stream(old.info, new.info)
-        frames, exact, psnrs = _same_frames(old, new, scale, watch)
+        frames, exact, psnrs = _same_frames(old, new, scale, report)
     streams, missing = _same_companions(source, Path(output))
     finite = [value for value in psnrs if value < inf]
     return Verification(
@@ -109,10 +105,10 @@ def _said(tags: ColorTags) -> ColorTags:
 
 
 def _same_frames(
-    old: FileSource, new: FileSource, scale: int, watch: Watch
+    old: FileSource, new: FileSource, scale: int, report: Report
 ) -> tuple[int, bool, list[float]]:
     tick = new.info.time_base
-    exact = True
+    exact, total = True, estimate_frames(old.info)
     psnrs: list[float] = []
     for index, (a, b) in enumerate(zip_longest(old, new)):
         if a is None or b is None:
@@ -127,7 +123,7 @@ def _same_frames(
                 f"frame {index} at {float(a.pts):.3f} s: scaled down by {scale} it is "
                 f"{psnrs[-1]:.2f} dB from the input's, less than {MIN_PSNR:.0f}"
             )
-        watch(index + 1)
+        report(Progress(done=index + 1, resumed=0, total=total, bytes=0))
     return len(psnrs), exact, psnrs
 
 
@@ -161,7 +157,7 @@ def _same_companions(source: str | Path, output: Path) -> tuple[list[str], list[
         _agree("chapters", _chapters(old), _chapters(new))
         agreed = [f"stream {a.index} ({a.type}, {codec_name(a)})" for a in wanted]
         for what, a, b in zip(agreed, wanted, came, strict=True):
-            _agree(f"{what}: kind", (a.type, codec_name(a)), (b.type, codec_name(b)))
+            _agree(f"{what}: kind", _kind(a), _kind(b))
             _agree(f"{what}: language", a.language or "und", b.language or "und")
             if isinstance(a, AttachmentStream) and isinstance(b, AttachmentStream):
                 _agree(f"{what}: content", a.data == b.data, True)
@@ -170,6 +166,12 @@ def _same_companions(source: str | Path, output: Path) -> tuple[list[str], list[
         with _open(source) as old, _open(output) as new:
             _same_packets(what, old.streams[a_index], new.streams[b_index])
     return agreed, missing
+
+
+def _kind(stream: Stream) -> tuple[str, str]:
+    """Type and codec; ISO files do not say which layer of MPEG sound they hold."""
+    codec = codec_name(stream)
+    return stream.type, "MPEG audio" if codec in ("mp1", "mp2", "mp3") else codec
 
 
 def _open(where: str | Path) -> InputContainer:

@@ -132,6 +132,11 @@ class EncoderOptions:
     def quality(self) -> int:
         return CODECS[self.codec].default_crf if self.crf is None else self.crf
 
+    @property
+    def version(self) -> str:
+        """Which encoder of which build: another one may write other bits."""
+        return f"{CODECS[self.codec].encoder} of PyAV {av.__version__}"
+
 
 class FileSink:
     """Encodes frames that match ``info``. See ``Sink``; the file is whole after ``close``.
