@@ -44,6 +44,7 @@ app = typer.Typer(
     cls=_Program,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # brackets in a help text are brackets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
