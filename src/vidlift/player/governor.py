@@ -1,0 +1,273 @@
+"""Which network there is time for: the largest that keeps up, and a smaller one before it is late.
+
+A ladder is plain interpolation and then the networks of one scale, cheapest first. The governor
+stands on one rung of it. Frames are never dropped to super-resolve one: super-resolution gives
+way first, for one pair (a bypass) or by a step down.
+
+    xl        ·
+    l      ┌──┴─┐ too slow: down, and not again for a while
+    m   ───┘    └──────┐      ┌── head-room: up again
+    s                  └──────┘ late
+    plain
+
+What a rung costs is known from calibration and corrected by how fast the machine is right now.
+Nothing here reads a clock of its own; a test moves time and sets costs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from vidlift.descriptor import TIERS
+from vidlift.stages.pair import Pair
+
+LATE = "late"
+SEEK = "after a seek"
+SWITCHED_OFF = "switched off"
+TOO_SLOW = "no network is fast enough"
+NOT_ENLARGED = "window no larger than the picture"
+
+STAY = 0.95
+"""Share of a pair's own time that a rung may take at most."""
+
+CLIMB = 0.75
+"""Share of it that the next rung may take, for a step up: the rest is head-room."""
+
+SETTLE = 4
+"""Pairs in a row over ``STAY`` after which a rung is left: one slow pair is an accident."""
+
+LATE_MAX, LATE_WITHIN = 2, 5.0
+"""How often the player may fall behind, and the seconds within which so many times are a reason
+to step down."""
+
+CLIMB_AFTER = 2.0
+"""Seconds on a rung before the next is tried."""
+
+HOLD, HOLD_MAX = 10.0, 300.0
+"""Seconds for which a rung that was left is not tried again; they double each time."""
+
+PROVEN = 60.0
+"""Seconds after which a rung that holds is forgiven."""
+
+SKIPS_MAX = 4
+"""Pairs dropped in a row at most, so that something is shown however slow the machine is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One way to make a pair bigger."""
+
+    name: str
+    """Name of the model."""
+
+    tier: str
+    """As in its descriptor: ``kernel`` for plain interpolation."""
+
+    scale: int
+    cost: float
+    """Seconds a pair on this machine at this size when nothing else runs, more than 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What is to be done with a pair."""
+
+    rung: Rung
+    bypass: str | None = None
+    """Why it is not super-resolved, None where it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A step, or the first choice, for the receipt."""
+
+    time: float
+    """Media time of the first pair it holds for."""
+
+    rung: str
+    reason: str
+
+
+class Governor:
+    """Decides for each pair, before any work on it, what makes it bigger.
+
+    ``choose`` and ``took`` are called by one thread; ``on``, ``scale`` and ``cap`` may be set by
+    another. It may be kept over seeks: what it learnt stays true.
+    """
+
+    def __init__(
+        self,
+        ladders: Mapping[int, Sequence[Rung]],
+        *,
+        now: Callable[[], float],
+        enough: float,
+        scale: int,
+        on: bool = True,
+    ) -> None:
+        """``ladders`` by scale, each plain interpolation first, then dearer and dearer networks.
+
+        ``now`` is the media time, minus infinity before playback begins; ``enough`` the seconds
+        of finished film at which a player that was late has caught up.
+        """
+        self._ladders = ladders
+        self._now = now
+        self._enough = enough
+        self.on = on
+        """Whether the viewer wants super-resolution."""
+
+        self.scale = scale
+        """Which ladder to stand on."""
+
+        self.cap: tuple[str, str] | None = None
+        """Highest tier allowed, and why; None: any."""
+
+        self.changes: list[Change] = []
+        self.rung: Rung | None = None
+        """Where it stands; None before the first pair. Other threads may look."""
+
+        self._stands_for: object = None
+        """Scale and cap that ``rung`` was chosen for."""
+
+        self._load = 1.0
+        """How much slower the machine is than when it was calibrated."""
+
+        self._lasts = 0.0
+        """Seconds that a pair is shown, smoothed."""
+
+        self._played = 0.0
+        """Seconds of film chosen for: the governor's own time, which no seek turns back."""
+
+        self._since = 0.0
+        """When the last step was made."""
+
+        self._over = 0
+        self._lates: deque[float] = deque(maxlen=LATE_MAX)
+        self._held: dict[str, tuple[float, float]] = {}
+        """Rungs that were left: until when, and for how long, they are not tried again."""
+
+        self._behind: str | None = None
+        self._skips = 0
+
+    def choose(self, pair: Pair) -> Choice:
+        """The rung for this pair, and why not the network where it is the plain one."""
+        lasts = float(sum(frame.duration for frame in pair.frames)) * (2 if pair.alone else 1)
+        self._lasts = self._lasts + (lasts - self._lasts) / 8 if self._lasts else lasts
+        self._played += lasts
+        rungs, time = self._rungs(), float(pair.first.pts)
+        if self.rung is None or self._stands_for != (self.scale, self.cap):
+            self._begin(rungs, time)
+        else:
+            self._step(rungs, time)
+        assert self.rung is not None
+        if not self.on:
+            return Choice(rung=rungs[0], bypass=SWITCHED_OFF)
+        if self.rung == rungs[0]:
+            return Choice(rung=rungs[0], bypass=NOT_ENLARGED if self.scale == 1 else TOO_SLOW)
+        in_hand = time - self._now()
+        need = self.estimate(self.rung)
+        if in_hand >= (max(self._enough, need) if self._behind else need):
+            self._behind = None
+            return Choice(rung=self.rung)
+        if self._behind is None:
+            self._behind = LATE
+            self._lates.append(self._played)
+        return Choice(rung=rungs[0], bypass=self._behind)
+
+    def sought(self) -> None:
+        """A seek was made: the next pair is wanted at once, and what follows catches up."""
+        self._behind = SEEK
+
+    def skip(self, pair: Pair) -> bool:
+        """Whether even plain interpolation is too late: the pair's time has passed."""
+        last = pair.second
+        passed = last.duration > 0 and self._now() >= float(last.pts + last.duration)
+        self._skips = self._skips + 1 if passed and self._skips < SKIPS_MAX else 0
+        return self._skips > 0
+
+    def took(self, rung: Rung, seconds: float) -> None:
+        """Learn what a pair cost on a rung, be it that of ``choose`` or another."""
+        # One pair may take long by accident: it counts as twice what was expected at most.
+        self._load += (min(seconds / rung.cost, 2 * self._load) - self._load) / 4
+        if self.rung is not None:
+            over = self.estimate(self.rung) > STAY * self._lasts
+            self._over = self._over + 1 if over else 0
+
+    def estimate(self, rung: Rung) -> float:
+        """Seconds that a pair would cost on it now."""
+        return rung.cost * self._load
+
+    def verdicts(self, lasts: float) -> Iterator[tuple[Rung, float, str]]:
+        """For each rung of the ladder: its cost now and what speaks for or against it, where
+        pairs last so many seconds. ``vidlift play --dry-run`` prints them.
+        """
+        allowed = self._rungs()
+        for rung in self._ladders[self.scale]:
+            cost = self.estimate(rung)
+            if rung not in allowed:
+                assert self.cap is not None
+                verdict = f"above the cap: {self.cap[1]}"
+            elif cost <= CLIMB * lasts:
+                verdict = f"fits, {1 - cost / lasts:.0%} to spare"
+            elif cost <= lasts:
+                verdict = f"no head-room: {1 - cost / lasts:.0%} to spare"
+            else:
+                verdict = f"too slow: {cost / lasts:.1f} times the time there is"
+            yield rung, cost, verdict
+
+    def _rungs(self) -> Sequence[Rung]:
+        """The ladder of the scale, up to the cap."""
+        ladder = self._ladders[self.scale]
+        if self.cap is None:
+            return ladder
+        allowed = TIERS[: TIERS.index(self.cap[0]) + 1]
+        return [rung for rung in ladder if rung.tier == "kernel" or rung.tier in allowed]
+
+    def _begin(self, rungs: Sequence[Rung], time: float) -> None:
+        """Stand on the largest rung with head-room, in a new ladder or with another cap."""
+        fitting = [i for i in range(len(rungs)) if self._fits(rungs[i])]
+        reason = "begin" if self.rung is None else f"{self.scale} times"
+        if self.cap is not None:
+            reason += f", {self.cap[1]}"
+        self._stands_for = (self.scale, self.cap)
+        self._stand_on(rungs[max(fitting, default=0)], time, reason)
+
+    def _step(self, rungs: Sequence[Rung], time: float) -> None:
+        assert self.rung is not None
+        at = rungs.index(self.rung)
+        late = len(self._lates) == LATE_MAX and self._played - self._lates[0] <= LATE_WITHIN
+        if at and (late or self._over >= SETTLE):
+            reason = (
+                f"fell behind {LATE_MAX} times within {LATE_WITHIN:.0f} s"
+                if late
+                else f"{_ms(self.estimate(self.rung))} a pair, there are {_ms(self._lasts)}"
+            )
+            _, hold = self._held.get(self.rung.name, (0.0, HOLD / 2))
+            hold = min(2 * hold, HOLD_MAX)
+            self._held[self.rung.name] = (self._played + hold, hold)
+            self._stand_on(rungs[at - 1], time, reason)
+            return
+        if self._played - self._since >= PROVEN:
+            self._held.pop(self.rung.name, None)
+        if at + 1 == len(rungs) or self._behind or self._played - self._since < CLIMB_AFTER:
+            return
+        above = rungs[at + 1]
+        until, _ = self._held.get(above.name, (0.0, 0.0))
+        if self._played >= until and self._fits(above):
+            self._stand_on(
+                above, time, f"head-room: {_ms(self.estimate(above))} of {_ms(self._lasts)}"
+            )
+
+    def _stand_on(self, rung: Rung, time: float, reason: str) -> None:
+        self.rung = rung
+        self._since, self._over = self._played, 0
+        self._lates.clear()
+        self.changes.append(Change(time=round(time, 3), rung=rung.name, reason=reason))
+
+    def _fits(self, rung: Rung) -> bool:
+        return self.estimate(rung) <= CLIMB * self._lasts
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms"

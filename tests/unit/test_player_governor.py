@@ -1,0 +1,281 @@
+"""The governor on a simulated machine: time and costs are given, nothing runs and nothing waits."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.frames import make_frame
+from vidlift.player.governor import (
+    HOLD,
+    LATE,
+    NOT_ENLARGED,
+    SEEK,
+    SKIPS_MAX,
+    SWITCHED_OFF,
+    TOO_SLOW,
+    Governor,
+    Rung,
+)
+from vidlift.stages.pair import Pair
+
+RATES = [Fraction(24000, 1001), 24, 25, Fraction(30000, 1001), 50, 60]
+
+AHEAD = 4
+"""Finished frames that wait for their time in the simulated player."""
+
+COSTS = {"plain": 0.008, "s": 0.020, "m": 0.040, "l": 0.080, "xl": 0.240}
+"""Seconds a pair, on a quiet machine."""
+
+Load = Callable[[str, float], float]
+"""How many times its calibrated cost a rung takes, at a time."""
+
+
+FRAME = make_frame(size=(2, 2))
+
+
+def ladder(costs: dict[str, float] = COSTS, scale: int = 4) -> list[Rung]:
+    return [
+        Rung(name=name, tier="kernel" if name == "plain" else name, scale=scale, cost=cost)
+        for name, cost in costs.items()
+    ]
+
+
+def steady(_name: str, _time: float) -> float:
+    return 1.0
+
+
+def pair_at(time: Fraction, rate: Fraction | float) -> Pair:
+    lasts = 1 / Fraction(rate)
+    first, second = (
+        replace(FRAME, pts=Fraction(at), duration=lasts) for at in (time, time + lasts)
+    )
+    return Pair(first=first, second=second)
+
+
+@dataclass
+class Played:
+    """What came of a simulated film."""
+
+    rungs: list[str] = field(default_factory=list)
+    """What made each pair bigger."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+    late: list[float] = field(default_factory=list)
+    """Times of pairs that were ready only after the time of their first frame."""
+
+    steps: list[tuple[float, str]] = field(default_factory=list)
+
+    def share(self, rung: str) -> float:
+        return self.rungs.count(rung) / len(self.rungs)
+
+
+def simulate(
+    *,
+    rate: Fraction | float = 24,
+    seconds: float = 60,
+    load: Load = steady,
+    costs: dict[str, float] = COSTS,
+    act: Callable[[Governor, float], None] | None = None,
+    ladders: dict[int, Sequence[Rung]] | None = None,
+) -> Played:
+    """Play a film: one worker makes pairs as far ahead as the queue allows.
+
+    The film begins once the queue is full; before that, time stands and work costs nothing.
+    """
+    played, worker, begun = Played(), 0.0, False
+    lasts = 1 / Fraction(rate)
+    governor = Governor(
+        ladders or {4: ladder(costs)},
+        now=lambda: worker if begun else -math.inf,
+        enough=float(AHEAD / 2 * lasts),
+        scale=4,
+    )
+    for index in range(int(seconds * rate / 2)):
+        pair = pair_at(2 * index * lasts, rate)
+        begun = 2 * index >= AHEAD
+        # There is room in the queue once the frame AHEAD places before has been shown.
+        worker = max(worker, float((2 * index - AHEAD) * lasts))
+        if act:
+            act(governor, worker)
+        choice = governor.choose(pair)
+        taken = choice.rung.cost * load(choice.rung.name, worker)
+        if begun:
+            worker += taken
+        governor.took(choice.rung, taken)
+        played.rungs.append(choice.rung.name)
+        if choice.bypass:
+            played.reasons[choice.bypass] += 1
+        if begun and worker > pair.first.pts:
+            played.late.append(float(pair.first.pts))
+    played.steps = [(change.time, change.rung) for change in governor.changes]
+    return played
+
+
+@pytest.mark.parametrize("rate", RATES, ids=str)
+def test_it_stands_on_the_largest_rung_with_head_room_and_stays(rate: Fraction) -> None:
+    played = simulate(rate=rate, seconds=600)
+    fitting = [name for name, cost in COSTS.items() if cost <= 0.75 * 2 / rate]
+    assert played.steps == [(0.0, fitting[-1])]
+    assert set(played.rungs) == {fitting[-1]}
+    assert not played.late
+    assert not played.reasons
+
+
+@pytest.mark.parametrize("rate", RATES, ids=str)
+@pytest.mark.parametrize("slower", [1.0, 1.7, 3.0, 6.0])
+def test_a_slower_machine_gives_way_by_smaller_networks_not_by_frames(
+    rate: Fraction, slower: float
+) -> None:
+    played = simulate(rate=rate, seconds=120, load=lambda _name, _time: slower)
+    settled = played.rungs[len(played.rungs) // 2 :]
+    if COSTS["plain"] * slower < 2 / rate:
+        assert max(played.late, default=0) < 1, "late only while it learns"
+    holding = [name for name, cost in COSTS.items() if cost * slower <= 0.95 * 2 / rate]
+    best = holding[-1] if holding else "plain"
+    assert settled.count(best) >= 0.85 * len(settled) or best == "plain" or slower == 1
+
+
+def test_where_even_the_smallest_is_too_slow_it_interpolates() -> None:
+    played = simulate(load=lambda _name, _time: 6.0, seconds=120)
+    assert played.share("plain") > 0.9
+    assert played.reasons[TOO_SLOW] > played.reasons[LATE]
+
+
+def test_a_load_spike_costs_a_step_down_and_it_comes_back() -> None:
+    played = simulate(load=lambda _name, time: 2.0 if 20 <= time < 25 else 1.0)
+    assert [rung for _, rung in played.steps] == ["m", "s", "m"]
+    down, up = (time for time, _ in played.steps[1:])
+    assert 20 <= down < 22
+    assert down + HOLD <= up < down + HOLD + 5
+    assert len(played.late) <= 2
+    assert played.rungs[-1] == "m"
+
+
+def test_one_slow_pair_is_an_accident() -> None:
+    slow = iter([*[1.0] * 100, 4.0])
+    played = simulate(load=lambda _name, _time: next(slow, 1.0))
+    assert [rung for _, rung in played.steps] == ["m"]
+    assert not played.late
+
+
+def test_a_tier_slower_than_foretold_is_left_and_tried_ever_less_often() -> None:
+    played = simulate(
+        seconds=1200,
+        load=lambda name, _time: 2.5 if name == "m" else 1.0,
+    )
+    assert played.share("s") > 0.95
+    away = [time for time, rung in played.steps if rung == "s"]
+    gaps = [after - before for before, after in pairwise(away)]
+    assert len(played.steps) <= 16, "seven tries in twenty minutes"
+    assert gaps == pytest.approx(sorted(gaps))
+    assert len(played.late) <= len(away)
+
+
+def test_it_never_oscillates_on_a_machine_at_the_edge() -> None:
+    edge = 0.95 * (2 / 24) / COSTS["m"]
+    played = simulate(
+        seconds=600,
+        load=lambda _name, time: edge * (1.1 if int(time) % 3 == 0 else 0.9),
+    )
+    assert len(played.steps) <= 16
+    assert len(played.late) <= len(played.steps)
+
+
+def test_it_climbs_where_the_machine_is_faster_than_foretold() -> None:
+    played = simulate(load=lambda _name, _time: 0.5)
+    assert [rung for _, rung in played.steps] == ["m", "l"]
+    assert played.steps[1][0] < 3
+
+
+@pytest.mark.parametrize("tier", ["s", "m"])
+def test_a_cap_holds_and_says_why(tier: str) -> None:
+    costs = {name: cost / 10 for name, cost in COSTS.items()}
+
+    def act(governor: Governor, time: float) -> None:
+        governor.cap = (tier, "on battery") if 10 <= time < 20 else None
+
+    played = simulate(seconds=30, costs=costs, act=act)
+    assert [rung for _, rung in played.steps] == ["xl", tier, "xl"]
+    assert played.share(tier) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_the_output_size_chooses_the_ladder() -> None:
+    ladders: dict[int, Sequence[Rung]] = {
+        1: ladder({"plain": 1e-6}, scale=1),
+        2: ladder({"plain": 0.004, "m": 0.030}, scale=2),
+        4: ladder({"plain": 0.008, "m": 0.040}, scale=4),
+    }
+
+    def act(governor: Governor, time: float) -> None:
+        governor.scale = 4 if time < 10 else 2 if time < 20 else 1
+
+    played = simulate(seconds=30, act=act, ladders=ladders)
+    assert [rung for _, rung in played.steps] == ["m", "m", "plain"]
+    assert played.reasons[NOT_ENLARGED] == pytest.approx(120, abs=3)
+
+
+def test_switched_off_is_plain_at_once_and_on_again_without_a_step() -> None:
+    def act(governor: Governor, time: float) -> None:
+        governor.on = not 10 <= time < 20
+
+    played = simulate(seconds=30, act=act)
+    assert played.reasons == {SWITCHED_OFF: pytest.approx(120, abs=3)}
+    assert [rung for _, rung in played.steps] == ["m"]
+
+
+def test_after_a_seek_the_first_pair_is_plain_and_soon_all_are_networks() -> None:
+    now = 100.0
+    governor = Governor({4: ladder()}, now=lambda: now, enough=2 / 24, scale=4)
+    governor.sought()
+    reasons = []
+    for index in range(6):
+        choice = governor.choose(pair_at(100 + Fraction(2 * index, 24), 24))
+        governor.took(choice.rung, choice.rung.cost)
+        now += choice.rung.cost
+        reasons.append(choice.bypass)
+    assert reasons[0] == SEEK
+    assert reasons[-1] is None
+    assert len([reason for reason in reasons if reason]) <= 2
+
+
+def test_a_pair_is_skipped_when_its_time_has_passed_but_not_all_of_them() -> None:
+    governor = Governor({4: ladder()}, now=lambda: 1000.0, enough=0.1, scale=4)
+    skipped = [governor.skip(pair_at(Fraction(index, 12), 24)) for index in range(10)]
+    assert skipped == [*[True] * SKIPS_MAX, False] * 2
+    ahead = Governor({4: ladder()}, now=lambda: 0.0, enough=0.1, scale=4)
+    assert not ahead.skip(pair_at(Fraction(1), 24))
+
+
+def test_a_dry_run_says_what_speaks_for_each_rung() -> None:
+    governor = Governor({4: ladder()}, now=lambda: -math.inf, enough=0.1, scale=4)
+    governor.cap = ("l", "--eco")
+    found = {rung.name: verdict for rung, _, verdict in governor.verdicts(2 / 24)}
+    assert found == {
+        "plain": "fits, 90% to spare",
+        "s": "fits, 76% to spare",
+        "m": "fits, 52% to spare",
+        "l": "no head-room: 4% to spare",
+        "xl": "above the cap: --eco",
+    }
+
+
+@settings(max_examples=30)
+@given(
+    rate=st.sampled_from([24, 30, 60]),
+    loads=st.lists(st.floats(0.3, 8), min_size=1, max_size=12),
+)
+def test_whatever_the_load_no_pair_is_lost_and_steps_are_few(rate: int, loads: list[float]) -> None:
+    played = simulate(
+        rate=rate, seconds=60, load=lambda _name, time: loads[int(max(time, 0) / 5) % len(loads)]
+    )
+    assert len(played.rungs) == 30 * rate
+    assert len(played.steps) <= 40
