@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,25 +13,11 @@ from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideData
 from av.video.stream import VideoStream
 
-from vidlift.color import ColorTags, Range, Siting
+from vidlift.color import Siting
 from vidlift.errors import InputError
 from vidlift.frame import Frame, Plane
+from vidlift.sources.formats import Converter, tags_of
 from vidlift.video import ContentLight, MasteringDisplay, VideoInfo
-
-FORMATS = {
-    "gray": ("gray", 8),
-    "yuv420p": ("yuv420p", 8),
-    "yuv422p": ("yuv422p", 8),
-    "yuv444p": ("yuv444p", 8),
-    "yuvj420p": ("yuv420p", 8),
-    "yuvj422p": ("yuv422p", 8),
-    "yuvj444p": ("yuv444p", 8),
-    "gray10le": ("gray", 10),
-    "yuv420p10le": ("yuv420p", 10),
-    "yuv422p10le": ("yuv422p", 10),
-    "yuv444p10le": ("yuv444p", 10),
-}
-"""Pixel formats taken as they are, in FFmpeg's names: our layout and depth."""
 
 
 def open_container(where: str | Path | BinaryIO, *, name: str | None = None) -> InputContainer:
@@ -72,25 +57,25 @@ def video_stream(container: InputContainer, *, name: str) -> VideoStream:
     raise InputError(f"{name} holds no video stream, only {kinds}")
 
 
-def describe(stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
+def describe(stream: VideoStream, first: av.VideoFrame, converter: Converter) -> VideoInfo:
     """What is known of a stream once its first frame is decoded."""
-    layout, bits = FORMATS[nearest_format(first.format)]
     assert stream.time_base is not None
+    codec = stream.codec_context.codec.canonical_name
     mastering, light = _hdr(first)
     length = stream.duration
     return VideoInfo(
         width=first.width,
         height=first.height,
-        bits=bits,
-        layout=layout,
-        codec=stream.codec_context.codec.canonical_name,
+        bits=converter.bits,
+        layout=converter.layout,
+        codec=codec,
         time_base=stream.time_base,
         rate=_rate(stream),
         frames=stream.frames or None,
         duration=length * stream.time_base if length else None,
         sar=stream.sample_aspect_ratio or Fraction(1),
-        color=_tags(first),
-        siting=Siting.CENTER if stream.codec_context.name in _CENTER_SITED else Siting.LEFT,
+        color=tags_of(first),
+        siting=Siting.CENTER if codec in _CENTER_SITED else Siting.LEFT,
         display_matrix=_display_matrix(first),
         interlaced=bool(first.interlaced_frame),
         mastering=mastering,
@@ -111,74 +96,31 @@ def _rate(stream: VideoStream) -> Fraction | None:
 _CENTER_SITED = ("mjpeg", "mpeg1video", "vp8", "webp")
 
 
-def nearest_format(fmt: av.VideoFormat) -> str:
-    """The format of ``FORMATS`` that loses least, ``fmt`` itself where it is one of them."""
-    if fmt.name in FORMATS:
-        return fmt.name
-    deep = "10le" if max(component.bits for component in fmt.components) > 8 else ""
-    if len(fmt.components) <= 2 and not fmt.is_rgb and not fmt.has_palette:
-        return f"gray{deep}"
-    if fmt.is_rgb or fmt.has_palette:
-        return f"yuv444p{deep}"
-    across, down = fmt.chroma_width(64) < 64, fmt.chroma_height(64) < 64
-    return f"yuv{'420' if down else '422' if across else '444'}p{deep}"
-
-
 def to_frame(
-    picture: av.VideoFrame, info: VideoInfo, *, pts: Fraction, duration: Fraction
+    picture: av.VideoFrame,
+    converter: Converter,
+    *,
+    pts: Fraction,
+    duration: Fraction,
+    sar: Fraction,
 ) -> Frame:
     """Our frame over PyAV's memory, which lives as long as the planes do. No copy is made."""
-    fmt = nearest_format(picture.format)
-    if picture.format.name != fmt:
-        picture = picture.reformat(format=fmt)
+    ours = converter(picture)
     return Frame(
-        planes=tuple(_plane(plane, FORMATS[fmt][1]) for plane in picture.planes),
+        planes=tuple(_plane(plane, converter.bits) for plane in ours.planes),
         pts=pts,
         duration=duration,
-        bits=FORMATS[fmt][1],
-        sar=info.sar,
-        color=_tags(picture),
+        bits=converter.bits,
+        sar=sar,
+        color=tags_of(picture),
     )
-
-
-def progressive(pictures: Iterator[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:
-    """Deinterlace pictures marked as interlaced, one out for one in, times unchanged (bwdif)."""
-    graph = av.filter.Graph()
-    entry = graph.add_buffer(template=stream)
-    bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
-    leave = graph.add("buffersink")
-    entry.link_to(bwdif)
-    bwdif.link_to(leave)
-    graph.configure()
-    for picture in pictures:
-        graph.push(picture)
-        yield from _pull(graph)
-    graph.push(None)
-    yield from _pull(graph)
-
-
-def _pull(graph: Any) -> Iterator[av.VideoFrame]:
-    while True:
-        try:
-            yield graph.pull()
-        except (BlockingIOError, EOFError):
-            return
 
 
 def _plane(plane: av.video.plane.VideoPlane, bits: int) -> Plane:
+    assert plane.line_size > 0, "only RGB decoders give pictures upside down"
     kind = np.dtype(np.uint8 if bits == 8 else "<u2")
     rows: Plane = np.frombuffer(memoryview(plane), kind)
     return rows.reshape(plane.height, plane.line_size // kind.itemsize)[:, : plane.width]
-
-
-def _tags(picture: av.VideoFrame) -> ColorTags:
-    full = picture.format.name.startswith("yuvj")
-    return ColorTags(
-        matrix=int(picture.colorspace),
-        primaries=int(picture.color_primaries),
-        transfer=int(picture.color_trc),
-        range=Range.FULL if full else Range(int(picture.color_range)),
-    )
 
 
 def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -14,6 +14,8 @@ from av.video.stream import VideoStream
 from vidlift.errors import InputError
 from vidlift.frame import Frame
 from vidlift.sources import decode
+from vidlift.sources.deinterlace import progressive
+from vidlift.sources.formats import Converter
 from vidlift.video import VideoInfo
 
 
@@ -32,17 +34,18 @@ class Pictures:
         ``packets`` are those of ``stream``, the empty ones that flush its decoder included.
         """
         self.lost: dict[str, int] = Counter()
+        self._stream = stream
         self._packets = packets
         stream.codec_context.thread_type = "AUTO"
         pictures = self._decode()
         first = next(pictures, None)
         if first is None:
             raise InputError(f"{name}: no picture of its video can be decoded")
-        self.info: VideoInfo = decode.describe(stream, first)
-        pictures = chain([first], pictures)
-        if self.info.interlaced:
-            pictures = decode.progressive(pictures, stream)
-        self._frames = self._to_frames(pictures)
+        self._converter = Converter(first, name=name)
+        self.info: VideoInfo = decode.describe(stream, first, self._converter)
+        self._frames = self._to_frames(
+            progressive(chain([first], pictures), time_base=self.info.time_base)
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
@@ -58,26 +61,37 @@ class Pictures:
                 return
             except (av.FFmpegError, OSError):
                 self.lost["the file could not be read to its end"] += 1
+                # The end did not come: what the decoder still holds has to be asked for.
+                yield from self._decoded(lambda: self._stream.decode(None))
                 return
-            try:
-                yield from packet.decode()
-            except av.FFmpegError:
-                self.lost["a packet could not be decoded"] += 1
+            yield from self._decoded(packet.decode)
+
+    def _decoded(self, decode: Callable[[], list[av.VideoFrame]]) -> list[av.VideoFrame]:
+        try:
+            return decode()
+        except av.FFmpegError:
+            self.lost["a packet could not be decoded"] += 1
+            return []
 
     def _to_frames(self, pictures: Iterator[av.VideoFrame]) -> Generator[Frame]:
-        """Times of pictures are their own; how long one is shown is told by the next one."""
+        """Times of pictures are their own; how long one is shown is told by the next one.
+
+        The last is shown as long as it says or, where it says nothing, as the one before it.
+        """
         waiting: Frame | None = None
+        lasted = Fraction(0)
         for picture in pictures:
             frame = self._to_frame(picture, waiting)
             if waiting is None:
                 waiting = frame
             elif frame.pts > waiting.pts:
-                yield _lasting(waiting, frame.pts - waiting.pts)
+                lasted = frame.pts - waiting.pts
+                yield replace(waiting, duration=lasted)
                 waiting = frame
             else:
                 self.lost["its timestamp does not go forward"] += 1
         if waiting is not None:
-            yield waiting
+            yield replace(waiting, duration=waiting.duration or lasted)
 
     def _to_frame(self, picture: av.VideoFrame, before: Frame | None) -> Frame:
         unit = picture.time_base or self.info.time_base
@@ -86,11 +100,9 @@ class Pictures:
             pts = picture.pts * unit
         else:
             pts = before.pts + before.duration if before is not None else Fraction(0)
-        return decode.to_frame(picture, self.info, pts=pts, duration=duration)
-
-
-def _lasting(frame: Frame, duration: Fraction) -> Frame:
-    return replace(frame, duration=duration)
+        return decode.to_frame(
+            picture, self._converter, pts=pts, duration=duration, sar=self.info.sar
+        )
 
 
 def _nominal(info: VideoInfo) -> Fraction:
