@@ -61,7 +61,7 @@ ALSO: dict[str, set[str]] = {
     "onnx": {"evaluation", "models", "engines/reference.py", "training"},
     "onnxruntime": {"engines/onnxruntime.py", "evaluation/runtimes.py"},
     "openvino": {"engines/openvino.py", "evaluation/runtimes.py"},
-    "PIL": {"cli", "cloud", "demo", "evaluation", "resample.py", "training"},
+    "PIL": {"cli", "demo", "cloud", "evaluation", "resample.py", "training"},
     "pytorch_optimizer": {"training"},
     "rich": {"cli"},
     "sdl2": {"sinks/window.py"},

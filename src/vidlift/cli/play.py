@@ -64,7 +64,7 @@ def play(
         model=None if model == "auto" else model,
         super_resolve=not no_sr,
         duration=duration,
-        display=display or _default_display(),
+        display=display or default_display(),
     )
     receipt = play_film(source, options)
     for warning in receipt.warnings:
@@ -82,7 +82,7 @@ def _scale(text: str) -> int | None:
     return int(text)
 
 
-def _default_display() -> str:
+def default_display() -> str:
     on_screen = sys.platform != "linux" or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
