@@ -14,6 +14,15 @@ from vidlift.color import ColorTags
 Plane: TypeAlias = NDArray[Any]
 """One plane of code values, ``uint8`` (8 bit) or ``uint16`` (more), shape [H, W]."""
 
+SUBSAMPLED = {"yuv420p": (2, 2), "yuv422p": (1, 2), "yuv444p": (1, 1)}
+"""How many times smaller chroma is than luma, down and across, by layout."""
+
+
+def chroma_shape(luma: tuple[int, ...], layout: str) -> tuple[int, int]:
+    """Height and width of a chroma plane beside a luma plane [H, W]; odd sides round up."""
+    down, across = SUBSAMPLED[layout]
+    return -(-luma[0] // down), -(-luma[1] // across)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
@@ -48,6 +57,12 @@ class Frame:
                     f"a plane of {self.bits} bits is {kind.__name__} [H, W], "
                     f"got {plane.dtype} {list(plane.shape)}"
                 )
+        shapes = {plane.shape for plane in self.planes[1:]}
+        if shapes and shapes != {chroma_shape(self.luma.shape, self.layout)}:
+            raise ValueError(
+                "chroma planes are alike, and as large as luma or half as large, got "
+                f"{[list(plane.shape) for plane in self.planes]}"
+            )
 
     @property
     def height(self) -> int:

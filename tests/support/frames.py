@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vidlift.frame import Frame
-
-HALVED = {"yuv420p": (2, 2), "yuv422p": (2, 1), "yuv444p": (1, 1)}
-"""How much smaller chroma is, across and down."""
+from vidlift.frame import Frame, chroma_shape
 
 
 def make_frame(
@@ -26,8 +23,7 @@ def make_frame(
     width, height = size
     shapes = [(height, width)]
     if layout != "gray":
-        across, down = HALVED[layout]
-        shapes += [(-(-height // down), -(-width // across))] * 2
+        shapes += [chroma_shape((height, width), layout)] * 2
     rng = np.random.default_rng(seed)
     low, high = (code << (bits - 8) for code in (16, 235))
     kind = np.uint8 if bits == 8 else np.uint16
