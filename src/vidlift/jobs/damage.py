@@ -12,7 +12,6 @@ from fractions import Fraction
 from vidlift.errors import InputError
 from vidlift.frame import Frame
 from vidlift.sources.base import Source
-from vidlift.video import VideoInfo
 
 ADVICE = "--keep-going makes the output of what can be decoded"
 
@@ -21,10 +20,9 @@ _HARMLESS = "its timestamp does not go forward"
 
 
 class Watched:
-    """The frames of a source, each seen to be like the first, and what was lost between them.
+    """The frames of a source, with an eye on what is lost between them.
 
-    Raises ``InputError`` that names the file and the frame: for damage, unless ``keep_going``,
-    and for a frame that does not fit, always.
+    Raises ``InputError`` that names the file and the frame, unless ``keep_going``.
     """
 
     def __init__(self, source: Source, *, name: str, keep_going: bool) -> None:
@@ -40,7 +38,6 @@ class Watched:
         index, end = 0, Fraction(0)
         for frame in self._source:
             self._look(index, end)
-            self._compare(index, frame, self._source.info)
             yield frame
             index, end = index + 1, frame.pts + frame.duration
         self._look(index, end)
@@ -54,20 +51,6 @@ class Watched:
             raise InputError(f"{what}; what is finished is kept, and {ADVICE}")
         self.warnings.append(what)
 
-    def _compare(self, index: int, frame: Frame, info: VideoInfo) -> None:
-        came = (frame.width, frame.height, frame.layout, frame.bits)
-        wanted = (info.width, info.height, info.layout, info.bits)
-        if came != wanted:
-            raise InputError(
-                f"{self._name}: frame {index}, at {float(frame.pts):.3f} s, is {_shape(came)}, "
-                f"those before are {_shape(wanted)}; a file of one size and kind is needed"
-            )
-
 
 def _damaged(source: Source) -> int:
     return sum(count for reason, count in source.lost.items() if reason != _HARMLESS)
-
-
-def _shape(shape: tuple[int, int, str, int]) -> str:
-    width, height, layout, bits = shape
-    return f"{width}x{height} {layout} {bits} bit"
