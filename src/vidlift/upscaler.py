@@ -15,7 +15,7 @@ from vidlift.descriptor import Descriptor
 from vidlift.engines import open_engine
 from vidlift.engines.base import MIN_SIDE, Engine, PairPlanes
 from vidlift.errors import UsageError
-from vidlift.frame import Frame, Plane
+from vidlift.frame import Frame, Plane, chroma_shape
 
 
 class Upscaler:
@@ -32,16 +32,20 @@ class Upscaler:
         engine: str = "auto",
         threads: int | None = None,
         siting: Siting = Siting.LEFT,
+        chroma_of: Upscaler | None = None,
     ) -> None:
         """``model`` is a name of the catalogue or an ``.onnx`` file; ``siting`` is that of 4:2:0.
 
-        Raises ``ModelError`` for a model that is unknown or not one of ours.
+        ``chroma_of`` is another of the same scale whose engines for chroma serve this one too,
+        which is closed after this one and used by the same caller. Raises ``ModelError`` for a
+        model that is unknown or not one of ours.
         """
         self.model = model if isinstance(model, models.Model) else models.load(model)
         self._options: dict[str, Any] = {"engine": engine, "threads": threads}
         self._siting = siting
         self._luma = open_engine(self.model, **self._options)
         self._chroma: dict[Siting, Engine] = {}
+        self._chroma_of = chroma_of
 
     @property
     def descriptor(self) -> Descriptor:
@@ -58,9 +62,13 @@ class Upscaler:
 
     def luma(self, y: NDArray[Any], *, bits: int | None = None) -> NDArray[Any]:
         """``uint8 | uint16 [n, H, W] -> [n, s*H, s*W]``; ``uint16`` is 10 bits unless said."""
-        if y.ndim != 3 or y.dtype not in (np.uint8, np.uint16):
-            raise UsageError(f"luma is uint8 or uint16 [n, H, W], got {y.dtype} {list(y.shape)}")
         depth = bits or (8 if y.dtype == np.uint8 else 10)
+        kind = np.uint8 if depth == 8 else np.uint16
+        if y.ndim != 3 or 0 in y.shape[1:] or y.dtype != kind or not 8 <= depth <= 16:
+            raise UsageError(
+                "luma is uint8 [n, H, W] of 8 bits or uint16 of 9 to 16, "
+                f"got {y.dtype} {list(y.shape)} of {depth}"
+            )
         out = np.empty((len(y), y.shape[1] * self.scale, y.shape[2] * self.scale), y.dtype)
         for i in range(0, len(y), 2):
             couple = y[i : i + 2]
@@ -80,6 +88,10 @@ class Upscaler:
 
     def frame(self, frame: Frame) -> Frame:
         return self.pair(frame, frame)[0]
+
+    def warm(self, first: Frame, second: Frame) -> None:
+        """Load and compile the network for such frames. Touches no engine for chroma."""
+        self._pair(self._luma, first.luma, second.luma, first.bits)
 
     def picture(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """``uint8 [H, W, 3]`` sRGB -> ``[s*H, s*W, 3]``, through BT.601 studio luma."""
@@ -114,10 +126,14 @@ class Upscaler:
         siting = Siting.CENTER if frame.layout == "yuv444p" else self._siting
         if frame.layout == "yuv422p" and siting is Siting.TOPLEFT:
             siting = Siting.LEFT
-        planes = self._pair(self._kernel(siting), frame.planes[1], frame.planes[2], frame.bits)
-        return replace(frame, planes=(luma, planes[0], planes[1]))
+        chroma = self._pair(self._kernel(siting), frame.planes[1], frame.planes[2], frame.bits)
+        # An odd side has half a chroma sample too many, and as many times more as it grows.
+        height, width = chroma_shape(luma.shape, frame.layout)
+        return replace(frame, planes=(luma, *chroma[:, :height, :width]))
 
     def _kernel(self, siting: Siting) -> Engine:
+        if self._chroma_of is not None:
+            return self._chroma_of._kernel(siting)
         if siting not in self._chroma:
             kernel = models.kernel(scale=self.scale, siting=siting)
             self._chroma[siting] = open_engine(kernel, **self._options)
