@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {
     "openvino": ("openvino",),
     "train": ("torch", "pytorch_optimizer"),
+    "vmaf": ("imageio_ffmpeg",),
+    "charts": ("matplotlib",),
 }
 """Needs that are packages: name -> modules."""
 

@@ -11,6 +11,8 @@ from vidlift.cli.console import err, out
 from vidlift.cli.report import check_report
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from vidlift.evaluation.report import Figures
 
 
@@ -29,47 +31,115 @@ def evaluate(
     sets: Annotated[
         str, typer.Option(metavar="NAMES", help="Only these sets, as in Set5,Set14.")
     ] = "",
+    streams: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="What clips go through first: clean, or codec and CRF as in h264-23,av1-35.",
+        ),
+    ] = "clean",
+    vmaf: Annotated[
+        bool, typer.Option("--vmaf", help="VMAF and VMAF-NEG of clips too (extra `vmaf`).")
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the runtime.")] = 2,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write all figures as JSON.")
     ] = None,
 ) -> None:
-    """Measure networks on pictures, beside bicubic interpolation.
+    """Measure networks on pictures and clips, beside bicubic interpolation.
 
-    PSNR and SSIM on luma, as published figures have them (docs/measurement.md).
+    PSNR and SSIM on luma, as published figures have them; stability and VMAF of clips. The
+    protocols are in docs/measurement.md.
     """
     from vidlift.evaluation import machine, subjects
     from vidlift.evaluation import report as reports
     from vidlift.evaluation import sets as test_sets
+    from vidlift.evaluation import streams as all_streams
 
     check_report(report, apart_from=tuple(models))
     found = [subjects.load(model) for model in models]
-    tests = test_sets.find(data, [name for name in sets.split(",") if name])
+    tests = test_sets.find(data, _names(sets))
+    sent = [all_streams.parse(name) for name in _names(streams)]
     with err.status("") as status:
-        figures = reports.measure(found, tests, threads=threads, tell=status.update)
-    _print_pictures(figures)
+        figures = reports.measure(
+            found, tests, streams=sent, with_vmaf=vmaf, threads=threads, tell=status.update
+        )
+    _print_figures(figures)
+    _print_clips(figures)
     if report is not None:
         reports.save(report, figures, about=machine.about())
 
 
-def _print_pictures(figures: list[Figures]) -> None:
-    """A table of PSNR / SSIM, a row a network and a column a set."""
-    from rich.table import Table
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]
 
+
+def _print_figures(figures: list[Figures]) -> None:
+    """A table of cost and PSNR / SSIM on pictures, a row a network and a column a set."""
     names = list(dict.fromkeys(name for each in figures for name in each.pictures))
-    table = Table(box=None, pad_edge=False)
-    table.add_column("network", no_wrap=True)
-    for title in ("scale", "MAC/px", "weights", "KB", *names):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = _table("network", "scale", "MAC/px", "weights", "KB", *names)
     for each in figures:
         cost = each.cost
-        row = (
-            [f"{cost.mac:,.0f}", f"{cost.parameters:,}", f"{cost.bytes / 1000:.0f}"]
-            if cost
-            else ["", "", ""]
-        )
+        row = [""] * 3
+        if cost:
+            row = [f"{cost.mac:,.0f}", f"{cost.parameters:,}", f"{cost.bytes / 1000:.0f}"]
         scores = [each.pictures[name] for name in names]
-        table.add_row(
-            each.name, f"x{each.scale}", *row, *(f"{s.psnr:.2f} / {s.ssim:.4f}" for s in scores)
-        )
+        cells = (f"{score.psnr:.2f} / {score.ssim:.4f}" for score in scores)
+        table.add_row(each.name, f"x{each.scale}", *row, *cells)
     out.print(table)
+
+
+def _print_clips(figures: list[Figures]) -> None:
+    """For each set of clips and stream a table: a network's figures and its gain over bicubic."""
+    from vidlift.evaluation.report import BICUBIC
+
+    for name in dict.fromkeys(name for each in figures for name in each.clips):
+        for stream in dict.fromkeys(s for each in figures for s in each.clips[name]):
+            out.print(f"\n{name}, {stream}", style="bold")
+            table = _table("network", "scale", *_CLIP_COLUMNS)
+            base: dict[int, Figures] = {
+                each.scale: each for each in figures if each.name == BICUBIC
+            }
+            for each in figures:
+                found, least = each.clips[name][stream], base[each.scale].clips[name][stream]
+                mean = found.mean
+                gains = [found.clips[c].psnr - least.clips[c].psnr for c in found.clips]
+                perceived = ["", ""]
+                if mean.vmaf is not None and mean.vmaf_neg is not None:
+                    perceived = [f"{mean.vmaf:.2f}", f"{mean.vmaf_neg:.2f}"]
+                table.add_row(
+                    each.name,
+                    f"x{each.scale}",
+                    f"{mean.psnr:.2f}",
+                    f"{mean.psnr - least.mean.psnr:+.2f}",
+                    f"{min(gains):+.2f}",
+                    f"{mean.psnr_shifted:.2f}",
+                    f"{mean.psnr_even:.2f} / {mean.psnr_odd:.2f}",
+                    f"{mean.ssim:.4f}",
+                    f"{mean.stability:.2f}",
+                    *perceived,
+                )
+            out.print(table)
+
+
+_CLIP_COLUMNS = (
+    "PSNR",
+    "gain",
+    "least gain",
+    "PSNR shifted",
+    "even / odd",
+    "SSIM",
+    "stability",
+    "VMAF",
+    "NEG",
+)
+
+
+def _table(first: str, *titles: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, no_wrap=True)
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    return table

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidlift import models
+from vidlift import models, resample
 from vidlift.color import MATRIX_WEIGHTS, Range, matrix_for_display
 from vidlift.engines import open_engine
 from vidlift.engines.base import Engine
@@ -23,10 +23,15 @@ from vidlift.frame import Frame
 
 
 class Network(Protocol):
-    """A subject ready to be measured. Not thread-safe; ``close`` it."""
+    """What the protocols measure. Not thread-safe; ``close`` it."""
 
     @property
-    def subject(self) -> Subject: ...
+    def scale(self) -> int: ...
+
+    @property
+    def paired(self) -> bool:
+        """Whether frames are enlarged two at a time."""
+        ...
 
     def picture(self, low: Rgb) -> Luma:
         """BT.601 studio luma of the picture, ``scale`` times as large, in 8-bit steps."""
@@ -48,12 +53,31 @@ def open_network(subject: Subject, *, threads: int = 2) -> Network:
     return Peer(subject, threads=threads) if subject.model is None else Ours(subject, threads)
 
 
+class Bicubic:
+    """The baseline, as published: RGB pictures, or planes of luma, interpolated."""
+
+    paired = False
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+        self.picture = pictures.bicubic(scale)
+
+    def frames(self, low: Sequence[Frame], *, first_pair: int = 0) -> Iterator[NDArray[Any]]:
+        size = self.scale * low[0].width, self.scale * low[0].height
+        return (resample.resize(frame.luma, size) for frame in low)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class Ours:
     """A model of ours: two planes of luma at a time, as code values."""
 
+    paired = True
+
     def __init__(self, subject: Subject, threads: int) -> None:
         assert subject.model is not None
-        self.subject = subject
+        self.scale = subject.scale
         self._engine = open_engine(subject.model, engine="onnxruntime", threads=threads)
         self.picture = pictures.through(self._engine)
 
@@ -75,8 +99,11 @@ class Peer:
     Input is not rounded to 8 bits after a change of colour space, output is.
     """
 
+    paired = False
+
     def __init__(self, subject: Subject, *, threads: int) -> None:
         self.subject = subject
+        self.scale = subject.scale
         self._threads = threads
         self._chroma: Engine | None = None
         try:
@@ -96,14 +123,14 @@ class Peer:
         if self._chroma is not None:
             self._chroma.close()
 
-    def _frame(self, frame: Frame) -> Luma:
+    def _frame(self, frame: Frame) -> NDArray[Any]:
         black, span = (0, 255) if frame.color.range is Range.FULL else (16, 219)
         if self.subject.takes == "y":
             return self._luma(frame.luma.astype(np.float64), black=black, span=span)
         red, blue = MATRIX_WEIGHTS[matrix_for_display(frame.color, height=frame.height)]
         weights = np.array([red, 1 - red - blue, blue])
         big = self._rgb(_to_rgb(frame, self._large_chroma(frame), weights, black=black, span=span))
-        luma: Luma = black + span * (big @ weights) / 255
+        luma: NDArray[np.float32] = (black + span * (big @ weights) / 255).astype(np.float32)
         return luma
 
     def _luma(self, y: Luma, *, black: int, span: int) -> Luma:
@@ -122,8 +149,7 @@ class Peer:
         margin = [(0, -side % self.subject.align) for side in (height, width)]
         values = np.pad(values, [(0, 0), (0, 0), *margin], mode="edge")
         big = self._run(np.ascontiguousarray(values, np.float32))
-        scale = self.subject.scale
-        return big[:, :, : scale * height, : scale * width]
+        return big[:, :, : self.scale * height, : self.scale * width]
 
     def _large_chroma(self, frame: Frame) -> NDArray[Any]:
         """Both chroma planes at the luma's size, ``[2, H, W]``."""

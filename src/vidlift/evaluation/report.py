@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vidlift.errors import OutputError
-from vidlift.evaluation import pictures
+from vidlift.evaluation import clips, pictures
+from vidlift.evaluation.clips import SetScore
 from vidlift.evaluation.cost import Cost, cost
-from vidlift.evaluation.networks import Network, open_network
+from vidlift.evaluation.networks import Bicubic, Network, open_network
 from vidlift.evaluation.pictures import Score
 from vidlift.evaluation.sets import TestSet
+from vidlift.evaluation.streams import Stream
 from vidlift.evaluation.subjects import Subject
 
 BICUBIC = "bicubic"
@@ -35,25 +37,43 @@ class Figures:
     pictures: Mapping[str, Score] = field(default_factory=dict)
     """By set."""
 
+    clips: Mapping[str, Mapping[str, SetScore]] = field(default_factory=dict)
+    """By set and stream."""
+
 
 def measure(
     subjects: Sequence[Subject],
     tests: Sequence[TestSet],
     *,
+    streams: Sequence[Stream],
+    with_vmaf: bool = False,
     threads: int = 2,
     tell: Tell = lambda line: None,
 ) -> list[Figures]:
     """Put networks through the sets: for each scale bicubic first, then its networks in order."""
     found = []
     for scale in sorted({subject.scale for subject in subjects}):
-        found.append(_bicubic(scale, tests, tell=tell))
-        for subject in subjects:
-            if subject.scale == scale:
-                network = open_network(subject, threads=threads)
-                try:
-                    found.append(_network(network, tests, tell=tell))
-                finally:
-                    network.close()
+        same = [subject for subject in subjects if subject.scale == scale]
+        for subject in (None, *same):
+            network = open_network(subject, threads=threads) if subject else Bicubic(scale)
+            figures = Figures(
+                name=subject.name if subject else BICUBIC,
+                tier=subject.tier if subject else BICUBIC,
+                scale=scale,
+                cost=cost(subject) if subject else None,
+            )
+            try:
+                for test in tests:
+                    tell(f"{figures.name} x{scale} on {test.name}")
+                    if test.clips:
+                        scores = _on_clips(network, test, streams, with_vmaf=with_vmaf)
+                        figures = replace(figures, clips={**figures.clips, test.name: scores})
+                    else:
+                        score = pictures.score(network.picture, test.folder, scale=scale)
+                        figures = replace(figures, pictures={**figures.pictures, test.name: score})
+            finally:
+                network.close()
+            found.append(figures)
     return found
 
 
@@ -66,26 +86,18 @@ def save(where: Path, figures: Sequence[Figures], *, about: Mapping[str, Any]) -
         raise OutputError(f"cannot write {where}: {error.strerror}") from error
 
 
-def _bicubic(scale: int, tests: Sequence[TestSet], *, tell: Tell) -> Figures:
-    scores = {}
-    for test in tests:
-        tell(f"{BICUBIC} x{scale} on {test.name}")
-        if not test.clips:
-            scores[test.name] = pictures.score(pictures.bicubic(scale), test.folder, scale=scale)
-    return Figures(name=BICUBIC, tier=BICUBIC, scale=scale, pictures=scores)
-
-
-def _network(network: Network, tests: Sequence[TestSet], *, tell: Tell) -> Figures:
-    subject = network.subject
-    scores = {}
-    for test in tests:
-        tell(f"{subject.name} on {test.name}")
-        if not test.clips:
-            scores[test.name] = pictures.score(network.picture, test.folder, scale=subject.scale)
-    return Figures(
-        name=subject.name,
-        tier=subject.tier,
-        scale=subject.scale,
-        cost=cost(subject),
-        pictures=scores,
-    )
+def _on_clips(
+    network: Network, test: TestSet, streams: Sequence[Stream], *, with_vmaf: bool
+) -> dict[str, SetScore]:
+    """Scores by stream."""
+    return {
+        stream.name: clips.score(
+            network.frames,
+            test.clips,
+            stream,
+            scale=network.scale,
+            paired=network.paired,
+            with_vmaf=with_vmaf,
+        )
+        for stream in streams
+    }
