@@ -39,7 +39,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a network; interrupt it and run it again, and it goes on to the same result."""
-    _need_torch()
+    need_torch()
     from vidlift.training import loop
     from vidlift.training import recipe as recipes
 
@@ -63,7 +63,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the model file of a run and its card, checked against the trained network."""
-    _need_torch()
+    need_torch()
     from dataclasses import replace
 
     from vidlift.training import checkpoint
@@ -86,7 +86,7 @@ def _print(status: Status) -> None:
     )
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
     from importlib.util import find_spec
 
     for package in ("torch", "pytorch_optimizer"):

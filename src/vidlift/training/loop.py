@@ -19,7 +19,7 @@ from pytorch_optimizer import Muon
 from torch import Tensor, nn
 
 from vidlift.errors import OutputError, UsageError
-from vidlift.training import architectures, checkpoint, pictures
+from vidlift.training import architectures, checkpoint, dataset, pictures
 from vidlift.training.checkpoint import Checkpoint
 from vidlift.training.recipe import Recipe
 
@@ -30,9 +30,6 @@ LOG_EVERY = 200
 """Steps between lines of the log."""
 
 VALIDATE_EVERY = 2000
-
-VALIDATION_PICTURES = 24
-"""Pictures of the validation split that are looked at, one a photograph."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +84,17 @@ def train(
     """
     machine = machine or Machine()
     device = machine.resolved()
-    folders = [data / folder for folder in recipe.pictures]
-    training_data = pictures.digest(folders)
+    training_data = dataset.digest(recipe, data)
     before = _before(out, recipe, training_data)
     torch.set_num_threads(before.threads if before else machine.threads or torch.get_num_threads())
 
-    everything = pictures.load(folders, scale=recipe.scale)
-    kept = [p for p in everything if not pictures.is_held_out(p.source)]
-    held_out = _one_each([p for p in everything if pictures.is_held_out(p.source)])
+    found = dataset.load(recipe, data)
     patches = pictures.Patches(
-        kept, scale=recipe.scale, patch=recipe.patch, batch=recipe.batch, seed=recipe.seed
+        found.training,
+        scale=recipe.scale,
+        patch=recipe.patch,
+        batch=recipe.batch,
+        seed=recipe.seed,
     )
     run = _Run(recipe, training_data, device, machine, before, patches)
     last = recipe.steps if stop_at is None else min(recipe.steps, stop_at)
@@ -107,8 +105,8 @@ def train(
     try:
         while run.step < last:
             losses.append(run.advance())
-            if held_out and (run.step % VALIDATE_EVERY == 0 or run.step == recipe.steps):
-                psnr = validate(run.averaged(), held_out, device=device)
+            if found.held_out and (run.step % VALIDATE_EVERY == 0 or run.step == recipe.steps):
+                psnr = validate(run.averaged(), found.held_out, device=device)
                 log.write(step=run.step, psnr=round(psnr, 3))
             if run.step % LOG_EVERY == 0 or run.step == last:
                 loss = 255 * float(torch.stack(losses).mean())
@@ -282,13 +280,6 @@ def _before(out: Path, recipe: Recipe, training_data: str) -> Checkpoint | None:
             "give another --out, or remove it to begin afresh"
         )
     return before
-
-
-def _one_each(held_out: Sequence[pictures.Picture]) -> list[pictures.Picture]:
-    first: dict[str, pictures.Picture] = {}
-    for picture in held_out:
-        first.setdefault(picture.source, picture)
-    return list(first.values())[:VALIDATION_PICTURES]
 
 
 class _Log:

@@ -24,10 +24,13 @@ class Recipe:
     architecture: str
     """A name of ``architectures.ARCHITECTURES``: ``plain-16x6``."""
 
-    pictures: tuple[str, ...]
+    steps: int
+    pictures: tuple[str, ...] = ()
     """Folders of training pictures, relative to ``--data``."""
 
-    steps: int
+    packs: tuple[str, ...] = ()
+    """Packs made by ``vidlift data pack``, relative to ``--data``."""
+
     batch: int = 16
     patch: int = 48
     """Side of a low-resolution patch."""
@@ -56,6 +59,10 @@ class Recipe:
             raise UsageError(
                 f"recipe {self.name}: tier is one of {', '.join(TIERS)} and scale one of 2, 3, 4, "
                 f"got {self.tier!r} and {self.scale!r}"
+            )
+        if not self.pictures and not self.packs:
+            raise UsageError(
+                f"recipe {self.name}: it names neither pictures nor packs to learn from"
             )
         if min(self.steps, self.batch, self.patch) < 1 or self.rate <= 0:
             raise UsageError(f"recipe {self.name}: steps, batch, patch and rate are more than 0")

@@ -1,0 +1,73 @@
+"""What a recipe learns from: folders of pictures, shrunk here, and packs, degraded already."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vidlift import resample
+from vidlift.errors import InputError, UsageError
+from vidlift.training import pack, pictures
+from vidlift.training.pictures import Picture
+from vidlift.training.recipe import Recipe
+
+VALIDATION_PICTURES = 32
+"""Pictures of the validation split that are looked at, one a source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    training: list[Picture]
+    held_out: list[Picture]
+    """Of other sources than ``training``; what choices are made on."""
+
+
+def digest(recipe: Recipe, data: Path) -> str:
+    """SHA-256 over all that a recipe learns from, names and content."""
+    parts = []
+    if recipe.pictures:
+        parts.append(pictures.digest([data / folder for folder in recipe.pictures]))
+    parts += [pack.digest(data / folder) for folder in recipe.packs]
+    return parts[0] if len(parts) == 1 else hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def load(recipe: Recipe, data: Path) -> Dataset:
+    """Load what the recipe names, relative to ``data``. Raises ``InputError``."""
+    everything: list[Picture] = []
+    if recipe.pictures:
+        folders = [data / folder for folder in recipe.pictures]
+        everything += pictures.load(folders, scale=recipe.scale)
+    for folder in recipe.packs:
+        everything += _unpacked(data / folder, recipe.scale)
+    held_out = [p for p in everything if pictures.is_held_out(p.source)]
+    training = [p for p in everything if not pictures.is_held_out(p.source)]
+    return Dataset(training=training, held_out=_one_each(held_out))
+
+
+def _unpacked(folder: Path, scale: int) -> list[Picture]:
+    note, items = pack.read(folder)
+    if note.get("scale", scale) != scale:
+        raise UsageError(f"{folder} is a pack for scale {note['scale']}, not {scale}")
+    made = []
+    for item in items:
+        height, width = (side - side % (2 * scale) for side in item.high.shape)
+        high = np.ascontiguousarray(item.high[:height, :width])
+        low = item.low
+        if low is None:
+            low = resample.resize(high, (width // scale, height // scale))
+        elif low.shape != (height // scale, width // scale):
+            raise InputError(f"{folder}: an item of {item.source} has sides that do not fit")
+        made.append(Picture(source=item.source, high=high, low=low))
+    return made
+
+
+def _one_each(held_out: list[Picture]) -> list[Picture]:
+    first: dict[str, Picture] = {}
+    for picture in held_out:
+        first.setdefault(picture.source, picture)
+    found = list(first.values())
+    step = max(1, len(found) // VALIDATION_PICTURES)
+    return found[::step][:VALIDATION_PICTURES]

@@ -1,0 +1,211 @@
+"""What goes into a pack: pictures and videos looked through, made into items, or passed over.
+
+Photographs that were compressed are shrunk until that no longer shows; what is flat, tiny,
+damaged or nearly the same as another is skipped, and every skip has its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vidlift import resample
+from vidlift.errors import InputError, VidliftError
+from vidlift.sources.file import FileSource
+from vidlift.training import pictures
+from vidlift.training.degrade import Degradation, Planes
+from vidlift.training.motion import moved
+from vidlift.training.pack import Item
+
+VIDEO_ENDINGS = (".mkv", ".mp4", ".mov", ".webm", ".ts", ".m4v")
+
+COMPRESSED = (".jpg", ".jpeg")
+"""Endings of pictures whose own compression may show: they are halved."""
+
+SHORTEST = 160
+"""Shorter side of a picture at least, after shrinking, in samples."""
+
+FLAT = 4.0
+"""Standard deviation of luma below which a picture teaches nothing."""
+
+ALIKE = 6
+"""Bits of 64 in which the hashes of two pictures may differ and they still count as the same."""
+
+FRAME_STEP = 12
+"""A video gives every so many frames as pictures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceOptions:
+    """How sequences are made."""
+
+    scale: int
+    frames: int = 8
+    side: int = 384
+    """Side of the window over a photograph, high-resolution samples; a multiple of the scale."""
+
+    keep: int = 3
+    """Frames of a sequence that are packed, spread over it: neighbours teach the same."""
+
+    seed: int = 1
+
+
+def files(sources: Sequence[Path]) -> list[Path]:
+    """Pictures and videos under the sources, which are files or folders."""
+    endings = (*pictures.ENDINGS, *VIDEO_ENDINGS)
+    found: list[Path] = []
+    for source in sources:
+        if not source.exists():
+            raise InputError(f"no file or folder {source}")
+        inside = sorted(source.rglob("*")) if source.is_dir() else [source]
+        found += [where for where in inside if where.suffix.lower() in endings]
+    if not found:
+        raise InputError(
+            f"no picture or video in {', '.join(map(str, sources))}; "
+            f"they end in {', '.join(endings)}"
+        )
+    return found
+
+
+def still_items(found: Sequence[Path], skipped: dict[str, str]) -> Iterator[Item]:
+    """Pictures, and frames of videos, as items that are degraded when they are read."""
+    seen = _Seen()
+    for where in found:
+        for name, plane in _planes(where, skipped):
+            source = pictures.source_of(Path(name))
+            reason = _weakness(plane) or seen.twin(plane, source)
+            if reason:
+                skipped[name] = reason
+                continue
+            yield Item(source=source, held_out=pictures.is_held_out(source), high=plane)
+
+
+def sequence_items(
+    found: Sequence[Path],
+    skipped: dict[str, str],
+    *,
+    degradation: Degradation,
+    options: SequenceOptions,
+) -> Iterator[Item]:
+    """Clips, and photographs in motion, shrunk and sent through codecs."""
+    for number, where in enumerate(found):
+        rng = np.random.default_rng((options.seed, number))
+        for name, high in _sequences(where, rng, skipped, options):
+            low, through = degradation([_shrunk(plane, options.scale) for plane in high], rng)
+            source = pictures.source_of(Path(name))
+            for index in _spread(len(high), options.keep):
+                yield Item(
+                    source=source,
+                    held_out=pictures.is_held_out(source),
+                    high=high[index],
+                    low=low[index],
+                    through=through,
+                )
+
+
+def _sequences(
+    where: Path, rng: np.random.Generator, skipped: dict[str, str], options: SequenceOptions
+) -> Iterator[tuple[str, Planes]]:
+    """Name and high-resolution luma of each sequence that a file gives."""
+    if where.suffix.lower() in VIDEO_ENDINGS:
+        try:
+            frames = [_cropped(plane, options.scale) for plane in _video_luma(where, step=1)]
+        except VidliftError as error:
+            skipped[where.name] = str(error)
+            return
+        # Long enough for a codec to find its stride, several times through it.
+        for start in range(0, len(frames) - options.frames + 1, 3 * options.frames):
+            yield where.name, frames[start : start + 3 * options.frames]
+        return
+    for name, plane in _planes(where, skipped):
+        if reason := _weakness(plane):
+            skipped[name] = reason
+            continue
+        if min(plane.shape) < options.side:
+            skipped[name] = f"smaller than the window of {options.side}"
+            continue
+        size = options.side, options.side
+        yield name, moved(plane, rng, size=size, frames=options.frames)
+
+
+def _planes(where: Path, skipped: dict[str, str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Luma of the pictures that a file gives, with names."""
+    if where.suffix.lower() in VIDEO_ENDINGS:
+        try:
+            for index, plane in enumerate(_video_luma(where, step=FRAME_STEP)):
+                yield f"{where.name}#{index * FRAME_STEP}", plane
+        except VidliftError as error:
+            skipped[where.name] = str(error)
+        return
+    try:
+        with Image.open(where) as image:
+            rgb = image.convert("RGB")
+            if where.suffix.lower() in COMPRESSED and min(rgb.size) >= 2 * SHORTEST:
+                rgb = rgb.resize((rgb.width // 2, rgb.height // 2), Image.Resampling.LANCZOS)
+            plane = pictures.luma(np.asarray(rgb))
+    except OSError as error:
+        skipped[where.name] = f"cannot be read: {error}"
+        return
+    yield where.name, plane
+
+
+def _video_luma(where: Path, *, step: int) -> Iterator[NDArray[np.uint8]]:
+    with closing(FileSource(where)) as source:
+        for index, frame in enumerate(source):
+            if index % step == 0:
+                deep = frame.luma >> (frame.bits - 8) if frame.bits > 8 else frame.luma
+                yield np.array(deep, np.uint8)
+
+
+def _weakness(plane: NDArray[np.uint8]) -> str | None:
+    """Why a picture teaches nothing, None where it does."""
+    if min(plane.shape) < SHORTEST:
+        return f"its shorter side has {min(plane.shape)} samples, fewer than {SHORTEST}"
+    if float(plane.std()) < FLAT:
+        return "it is flat"
+    return None
+
+
+class _Seen:
+    """Hashes of the pictures so far, each with its source."""
+
+    def __init__(self) -> None:
+        self._hashes: list[int] = []
+        self._sources: list[str] = []
+
+    def twin(self, plane: NDArray[np.uint8], source: str) -> str | None:
+        """Which earlier picture of another source this one is nearly the same as."""
+        own = _difference_hash(plane)
+        for other, name in zip(self._hashes, self._sources, strict=True):
+            if name != source and (own ^ other).bit_count() <= ALIKE:
+                return f"nearly the same as {name}"
+        self._hashes.append(own)
+        self._sources.append(source)
+        return None
+
+
+def _difference_hash(plane: NDArray[np.uint8]) -> int:
+    """64 bits: whether each of 8x8 places is brighter than its left neighbour."""
+    small = np.asarray(Image.fromarray(plane).resize((9, 8), Image.Resampling.BOX), np.int16)
+    bits = (np.diff(small, axis=1) > 0).ravel()
+    return int("".join("1" if bit else "0" for bit in bits), 2)
+
+
+def _cropped(plane: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    height, width = (side - side % (2 * scale) for side in plane.shape)
+    return plane[:height, :width]
+
+
+def _shrunk(plane: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    return resample.resize(plane, (plane.shape[1] // scale, plane.shape[0] // scale))
+
+
+def _spread(count: int, keep: int) -> list[int]:
+    """``keep`` numbers below ``count``, as far apart as they can be."""
+    return sorted({round(x) for x in np.linspace(0, count - 1, min(keep, count))})

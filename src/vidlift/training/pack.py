@@ -1,0 +1,164 @@
+"""Packs: training data that loads fast, in shards, with what was left out and why.
+
+OUT/
+  pack.json     what is in it: items with their source and split, what was skipped, options
+  00000.npz …   luma, ``<item>.high`` and, where it was degraded already, ``<item>.low``
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlift.errors import InputError, OutputError
+
+FORMAT = 1
+NOTE = "pack.json"
+SHARD_BYTES = 16 << 20
+"""Samples in a shard, about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Item:
+    """One picture of a pack, luma in 8-bit code values."""
+
+    source: str
+    """The photograph or clip it comes from: the split is by source."""
+
+    held_out: bool
+    high: NDArray[np.uint8]
+    low: NDArray[np.uint8] | None = None
+    """Degraded; None where the degradation is left to who reads it."""
+
+    through: str = ""
+    """What ``low`` went through, such as ``h264-28``."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """What a pack holds and what was left out."""
+
+    items: int = 0
+    held_out: int = 0
+    samples: int = 0
+    bytes: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+    """File -> why."""
+
+
+def write(
+    out: Path,
+    items: Iterable[Item],
+    *,
+    skipped: dict[str, str],
+    about: Mapping[str, Any],
+    max_bytes: int | None = None,
+) -> Summary:
+    """Write a pack; stops before the shard that would exceed ``max_bytes``.
+
+    ``about`` goes into the note: scale, options. ``skipped`` may be filled while items come.
+    The note is written last: a folder without one is no pack. Raises ``OutputError``.
+    """
+    summary = Summary(skipped=skipped)
+    notes: list[dict[str, Any]] = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for old in (*out.glob("*.npz"), *out.glob(NOTE)):
+            old.unlink()
+        for index, shard in enumerate(_shards(items)):
+            where = out / f"{index:05d}.npz"
+            np.savez_compressed(where, **_arrays(shard))
+            size = where.stat().st_size
+            if max_bytes is not None and summary.bytes + size > max_bytes:
+                where.unlink()
+                break
+            summary.bytes += size
+            for number, item in enumerate(shard):
+                notes.append(
+                    {
+                        "shard": index,
+                        "item": number,
+                        "source": item.source,
+                        "held_out": item.held_out,
+                        "through": item.through,
+                    }
+                )
+                summary.items += 1
+                summary.held_out += item.held_out
+                summary.samples += item.high.size
+        note = {"format": FORMAT, **about, "items": notes, "skipped": skipped}
+        (out / NOTE).write_text(json.dumps(note, indent=1) + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot write the pack {out}: {error.strerror or error}") from error
+    return summary
+
+
+def read(folder: Path) -> tuple[dict[str, Any], list[Item]]:
+    """The note and the items of a pack. Raises ``InputError``."""
+    try:
+        note = json.loads((folder / NOTE).read_text())
+        if note["format"] != FORMAT:
+            raise InputError(f"{folder} is a pack of another version of Vidlift; pack it anew")
+        shards: dict[int, Any] = {}
+        items = []
+        for entry in note["items"]:
+            shard = entry["shard"]
+            if shard not in shards:
+                with np.load(folder / f"{shard:05d}.npz", allow_pickle=False) as arrays:
+                    shards = {shard: dict(arrays)}
+            content = shards[shard]
+            items.append(
+                Item(
+                    source=entry["source"],
+                    held_out=entry["held_out"],
+                    through=entry["through"],
+                    high=content[f"{entry['item']}.high"],
+                    low=content.get(f"{entry['item']}.low"),
+                )
+            )
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} is no pack: it lacks {Path(error.filename).name}") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder} is not a whole pack: {error}") from error
+    return note, items
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over a pack's note and shards: what a descriptor cites."""
+    whole = hashlib.sha256()
+    for where in (folder / NOTE, *sorted(folder.glob("*.npz"))):
+        try:
+            with where.open("rb") as content:
+                whole.update(hashlib.file_digest(content, "sha256").digest())
+        except FileNotFoundError as error:
+            raise InputError(f"{folder} is no pack: it lacks {NOTE}") from error
+    return whole.hexdigest()
+
+
+def _shards(items: Iterable[Item]) -> Iterator[list[Item]]:
+    waiting: list[Item] = []
+    samples = 0
+    for item in items:
+        waiting.append(item)
+        samples += item.high.size
+        if samples >= SHARD_BYTES:
+            yield waiting
+            waiting, samples = [], 0
+    if waiting:
+        yield waiting
+
+
+def _arrays(shard: list[Item]) -> dict[str, Any]:
+    arrays: dict[str, Any] = {}
+    for number, item in enumerate(shard):
+        arrays[f"{number}.high"] = item.high
+        if item.low is not None:
+            arrays[f"{number}.low"] = item.low
+    return arrays

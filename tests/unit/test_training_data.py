@@ -1,0 +1,190 @@
+"""Training sets: what goes in, what is left out and why, and that they come out whole."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from support.clips import make_clip
+from support.pictures import make_pictures
+
+pytest.importorskip("torch", reason="training needs `vidlift[train]`")
+
+from vidlift import metrics
+from vidlift.errors import InputError, UsageError
+from vidlift.training import dataset, degrade, gather, motion, pack, recipe
+
+SIDE = 200
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pictures(tmp_path_factory.mktemp("pictures"), count=4, side=SIDE)
+
+
+def sequence(*, height: int = 48, width: int = 64, frames: int = 4) -> list[NDArray[np.uint8]]:
+    x, y = np.arange(width)[None, :], np.arange(height)[:, None]
+    waves = (120 + 60 * np.sin((x + 2 * t) / 5) * np.cos(y / 7) for t in range(frames))
+    return [wave.astype(np.uint8) for wave in waves]
+
+
+@pytest.mark.parametrize("name", degrade.CODECS)
+@pytest.mark.parametrize("size", [(48, 64), (67, 71)])
+def test_a_codec_gives_a_picture_for_a_picture(name: str, size: tuple[int, int]) -> None:
+    codec = degrade.CODECS[name]
+    low = sequence(height=size[0], width=size[1])
+    options = {**codec.presets[0], "crf": str(codec.crf[0]), "g": "12"}
+    made = degrade.through_codec(low, codec.encoder, options)
+    assert [plane.shape for plane in made] == [size] * len(low)
+    for before, after in zip(low, made, strict=True):
+        assert 30 < metrics.psnr(before, after) < 70  # in order, and not as it was
+
+
+def test_worse_quality_is_worse() -> None:
+    codec = degrade.CODECS["h264"]
+    found = []
+    for crf in codec.crf:
+        made = degrade.through_codec(
+            sequence(), codec.encoder, {**codec.presets[0], "crf": str(crf), "g": "12"}
+        )
+        found.append(metrics.psnr(sequence()[0], made[0]))
+    assert found[0] > found[1] + 3
+
+
+def test_shares_of_a_degradation_add_up_to_one() -> None:
+    with pytest.raises(UsageError, match="add up to 1"):
+        degrade.Degradation(clean=0.5)
+    with pytest.raises(UsageError, match="no codec named xvid"):
+        degrade.Degradation(clean=0.5, codecs=(("xvid", 0.5),))
+
+
+def test_a_share_of_sequences_stays_clean() -> None:
+    rng = np.random.default_rng(1)
+    whole = degrade.Degradation(clean=1.0, codecs=())
+    low = sequence()
+    made, through = whole(low, rng)
+    assert through == "clean"
+    assert made is low
+
+
+def test_motion_is_smooth_and_a_function_of_the_seed() -> None:
+    photograph = np.random.default_rng(2).integers(0, 256, (160, 200), np.uint8)
+    calm = motion.Motion(cut=0, grain=0, brightness=0)
+    one, two = (
+        motion.moved(photograph, np.random.default_rng(5), size=(96, 80), frames=5, motion=calm)
+        for _ in range(2)
+    )
+    assert [plane.shape for plane in one] == [(80, 96)] * 5
+    assert all((a == b).all() for a, b in zip(one, two, strict=True))
+    assert any((a != b).any() for a, b in pairwise(one))
+
+
+def test_a_shot_that_stands_still_is_the_photograph() -> None:
+    photograph = np.random.default_rng(2).integers(0, 256, (80, 96), np.uint8)
+    still = motion.Motion(pan=0, zoom=0, turn=0, brightness=0, cut=0, grain=0)
+    made = motion.moved(photograph, np.random.default_rng(1), size=(96, 80), frames=2, motion=still)
+    assert (made[0] == photograph).all()
+    assert (made[1] == photograph).all()
+
+
+def test_a_pack_comes_out_as_it_went_in(tmp_path: Path, folder: Path) -> None:
+    skipped: dict[str, str] = {}
+    items = list(gather.still_items(gather.files([folder]), skipped))
+    summary = pack.write(tmp_path, items, skipped=skipped, about={"kind": "pictures"})
+    note, came = pack.read(tmp_path)
+    assert note["kind"] == "pictures"
+    assert summary.items == len(items) == len(came) == 4
+    for a, b in zip(items, came, strict=True):
+        assert (a.source, a.held_out) == (b.source, b.held_out)
+        assert (a.high == b.high).all()
+        assert b.low is None
+
+
+def test_what_is_left_out_has_a_reason(tmp_path: Path, folder: Path) -> None:
+    where = tmp_path / "some"
+    make_pictures(where, count=1, side=SIDE)
+    with Image.open(folder / "made_0.png") as image:
+        image.point(lambda code: code // 2 + 40).save(where / "twin.png")
+    Image.new("RGB", (SIDE, SIDE), (90, 90, 90)).save(where / "flat.png")
+    make_pictures(tmp_path / "small", count=1, side=60)
+    (tmp_path / "small" / "made_0.png").rename(where / "tiny.png")
+    (where / "torn.png").write_bytes((where / "twin.png").read_bytes()[:200])
+    (where / "torn.mkv").write_bytes(b"no video at all")
+    skipped: dict[str, str] = {}
+    kept = list(gather.still_items(gather.files([where]), skipped))
+    assert [item.source for item in kept] == ["made_0"]
+    for name, reason in (
+        ("flat.png", "flat"),
+        ("tiny.png", "shorter side has 60"),
+        ("torn.png", "cannot be read"),
+        ("torn.mkv", "torn.mkv"),
+        ("twin.png", "nearly the same as made_0"),
+    ):
+        assert reason in skipped[name], name
+    assert len(skipped) == 5
+
+
+def test_a_pack_stops_before_it_is_too_large(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+
+    def noise(index: int) -> pack.Item:
+        high = rng.integers(0, 256, (2048, 2048), np.uint8)
+        return pack.Item(source=f"n{index}", held_out=False, high=high)
+
+    summary = pack.write(
+        tmp_path, map(noise, range(10)), skipped={}, about={}, max_bytes=20_000_000
+    )
+    assert summary.items == 4
+    assert sum(shard.stat().st_size for shard in tmp_path.glob("*.npz")) <= 20_000_000
+    assert len(pack.read(tmp_path)[1]) == 4
+
+
+def test_sequences_are_packed_degraded_and_trained_on(tmp_path: Path, folder: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", frames=9, width=192, height=128, sounds=0)
+    options = gather.SequenceOptions(scale=2, frames=3, side=128, keep=2)
+    skipped: dict[str, str] = {}
+    items = gather.sequence_items(
+        gather.files([clip, folder]),
+        skipped,
+        degradation=degrade.Degradation(clean=0.2, codecs=(("h264", 0.8),)),
+        options=options,
+    )
+    pack.write(tmp_path / "p", items, skipped=skipped, about={"scale": 2})
+    wanted = recipe.parse(
+        {"name": "t", "tier": "s", "scale": 2, "architecture": "plain-8x1", "steps": 1}
+        | {"packs": ["p"]},
+        where="test",
+    )
+    found = dataset.load(wanted, tmp_path)
+    packed = pack.read(tmp_path / "p")[1]
+    assert len(packed) == 2 + 4 * 2
+    assert len(found.training) == sum(not item.held_out for item in packed)
+    for picture in found.training:
+        assert picture.high.shape == tuple(2 * side for side in picture.low.shape)
+    with pytest.raises(UsageError, match="for scale 2"):
+        dataset.load(recipe.parse({**_content(wanted), "scale": 3}, where="test"), tmp_path)
+
+
+def _content(wanted: recipe.Recipe) -> dict[str, object]:
+    return {name: getattr(wanted, name) for name in wanted.__dataclass_fields__}
+
+
+def test_a_folder_that_is_no_pack_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pack"):
+        pack.read(tmp_path)
+    (tmp_path / pack.NOTE).write_text(json.dumps({"format": 1}))
+    with pytest.raises(InputError, match="not a whole pack"):
+        pack.read(tmp_path)
+
+
+def test_sources_that_hold_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no file or folder"):
+        gather.files([tmp_path / "none"])
+    with pytest.raises(InputError, match="no picture or video"):
+        gather.files([tmp_path])
