@@ -6,8 +6,9 @@ upstream ──> [ thread ] ──> queue of ``depth`` ──> consumer
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from queue import Empty, Full, Queue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -67,14 +68,23 @@ class Ahead(Iterator[Item], Generic[Item]):
         return self._queue.full() or not self._thread.is_alive()
 
     def close(self) -> None:
-        """Stop the thread and wait until it has ended. May be called again."""
+        """Stop the thread and wait until it has ended. May be called again, and in any thread.
+
+        A consumer that waits for an item in another thread is told that there are no more.
+        """
         self._stopped.set()
-        while True:
-            try:
+        self._discard()
+        # The garbage collector may run, and call this, in the very thread that is to end.
+        if self._thread is not current_thread():
+            self._thread.join()
+            self._discard()
+        with suppress(Full):
+            self._queue.put_nowait(_End(None))
+
+    def _discard(self) -> None:
+        with suppress(Empty):
+            while True:
                 self._queue.get_nowait()
-            except Empty:
-                break
-        self._thread.join()
 
     def __del__(self) -> None:
         # One that was refused when it was made has no thread.
