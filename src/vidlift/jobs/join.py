@@ -90,7 +90,8 @@ def _write(
 ) -> None:
     main = video_stream(entry, name=entry.name)
     with av.open(str(picture.segments[0][0]), "r") as first:
-        stream = out.add_stream_from_template(first.streams.video[0])
+        # Opaque: its decoder is not asked whether it can encode as well.
+        stream = out.add_stream_from_template(first.streams.video[0], opaque=True)
     _tag(stream, main)
     stream.time_base = picture.info.time_base
     if picture.info.display_matrix is not None:
@@ -239,14 +240,15 @@ _OF_THE_FILE = frozenset(
 
 
 def _options(picture: Picture, container: str, streams: Iterable[Stream]) -> dict[str, str]:
-    """What keeps every time exact in mp4: a time scale for the video, and one for the whole file.
+    """What keeps every time: in mp4, a time scale for the video and one for the whole file.
 
     The start of each track is written in the file's time scale, rounded down, so that one is to
     be a multiple of the tracks' as far as a number that large can be stored. A sound track's time
     scale is its sample rate.
     """
     if container != "mp4":
-        return {}
+        # Sound may begin before zero: a codec's run-up. Moving it would move everything else.
+        return {"avoid_negative_ts": "disabled"}
     scale = picture.info.time_base.denominator
     whole = scale
     for stream in streams:

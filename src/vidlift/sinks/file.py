@@ -6,6 +6,7 @@ base exactly. Sound and the rest are added when a job joins its segments (``jobs
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +21,10 @@ from vidlift.color import Range
 from vidlift.errors import OutputError, UsageError
 from vidlift.frame import Frame
 from vidlift.video import MasteringDisplay, VideoInfo
+
+
+# SVT-AV1 tells its life story on stderr unless the environment says: errors only.
+os.environ.setdefault("SVT_LOG", "1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
