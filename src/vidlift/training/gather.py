@@ -48,7 +48,7 @@ class SequenceOptions:
     scale: int
     frames: int = 8
     side: int = 384
-    """Side of the window over a photograph, high-resolution samples; a multiple of the scale."""
+    """Longest side of the window over a photograph, high-resolution samples."""
 
     keep: int = 3
     """Frames of a sequence that are packed, spread over it: neighbours teach the same."""
@@ -127,11 +127,14 @@ def _sequences(
         if reason := _weakness(plane):
             skipped[name] = reason
             continue
-        if min(plane.shape) < options.side:
-            skipped[name] = f"smaller than the window of {options.side}"
-            continue
-        size = options.side, options.side
-        yield name, moved(plane, rng, size=size, frames=options.frames)
+        yield name, moved(plane, rng, size=_window(plane, options), frames=options.frames)
+
+
+def _window(plane: NDArray[np.uint8], options: SequenceOptions) -> tuple[int, int]:
+    """Width and height of the window over a photograph; there is room to move where it is large."""
+    step = 2 * options.scale
+    height, width = (min(side - side % step, options.side) for side in plane.shape)
+    return width - width % step, height - height % step
 
 
 def _planes(where: Path, skipped: dict[str, str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
