@@ -4,7 +4,7 @@
 
 Upscales a file once undisturbed, then once more with SIGKILLs at random moments (20 unless told
 otherwise), each followed by the same command. Compares the digests of the decoded outputs, runs
-`vidlift verify`, looks for what was left behind, and writes ``results/kill_test.json``.
+`vidlift verify`, looks for what was left behind, and writes ``results/kill_test.json`` and ``.md``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from vidlift.sources.file import FileSource
 
 RESULTS = Path(__file__).parent / "results"
 PROGRAM = Path(sys.executable).with_name("vidlift")
-START = 1.0
-"""Seconds that the program may take before the first frame."""
+LOOK = 0.01
+"""Seconds between looks at the journal."""
 
 
 def main() -> int:
@@ -36,21 +36,21 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="vidlift-kill-") as name:
         folder = Path(name)
         alone, killed = folder / "alone.mp4", folder / "killed.mp4"
-        start = time.perf_counter()
-        subprocess.run(_command(arguments, alone), check=True)
-        whole = time.perf_counter() - start
-        kills = _kill(_command(arguments, killed), killed, arguments.kills, whole, chance)
+        most = _alone(_command(arguments, alone), alone)
+        kills = _kill(_command(arguments, killed), killed, arguments.kills, most, chance)
         receipt = folder / "receipt.json"
         subprocess.run([*_command(arguments, killed), "--report", receipt], check=True)
         digests = [_digest(alone), _digest(killed)]
-        verified = subprocess.run([PROGRAM, "verify", arguments.file, killed], check=False)
+        verified = subprocess.run(
+            [PROGRAM, "verify", arguments.file, killed, "--no-progress"], check=False
+        )
         resumed = json.loads(receipt.read_text())["extra"]["resumed_frames"]
         left = sorted(f.name for f in folder.iterdir() if f not in (alone, killed, receipt))
     result = {
         "file": arguments.file.name,
         "model": arguments.model,
         "seed": arguments.seed,
-        "undisturbed_seconds": round(whole, 1),
+        "journal_lines": most,
         "kills": kills,
         "resumed_frames_at_last": resumed,
         "digest_undisturbed": digests[0],
@@ -61,8 +61,10 @@ def main() -> int:
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "kill_test.json").write_text(json.dumps(result, indent=1) + "\n")
-    passed = result["same"] and result["verified"] and not left
-    sys.stdout.write(f"{len(kills)} kills: {'the same output' if passed else 'FAILED'}\n")
+    passed = bool(result["same"] and result["verified"] and not left)
+    verdict = _verdict(arguments, len(kills), passed=passed)
+    (RESULTS / "kill_test.md").write_text(f"# A job killed at random\n\n{verdict}\n")
+    sys.stdout.write(f"{verdict}\n")
     return 0 if passed else 1
 
 
@@ -75,20 +77,44 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _verdict(arguments: argparse.Namespace, kills: int, *, passed: bool) -> str:
+    found = (
+        "the decoded output has the digest of an undisturbed run, `vidlift verify` passes and "
+        "nothing is left behind."
+        if passed
+        else "**failed**: see `kill_test.json`."
+    )
+    return f"{arguments.file.name}, {arguments.model}, {kills} times SIGKILL: {found}"
+
+
 def _command(arguments: argparse.Namespace, output: Path) -> list[str | Path]:
     return [PROGRAM, "upscale", arguments.file, output, "-m", arguments.model, "--no-progress"]
 
 
+def _alone(command: list[str | Path], output: Path) -> int:
+    """Run undisturbed; returns how many lines the journal had at its longest."""
+    process, most = subprocess.Popen(command, stdout=subprocess.DEVNULL), 0
+    while process.poll() is None:
+        most = max(most, _lines(output))
+        time.sleep(LOOK)
+    if process.returncode:
+        raise SystemExit("the undisturbed run failed")
+    return most
+
+
 def _kill(
-    command: list[str | Path], output: Path, times: int, whole: float, chance: random.Random
+    command: list[str | Path], output: Path, times: int, most: int, chance: random.Random
 ) -> list[dict[str, float | int]]:
-    """Start and kill ``times`` times. About one run in four lives long enough for a segment."""
+    """Start and kill ``times`` times, spread over the job: every so often a run may live until it
+    has added to the journal, so that the last kills come when nearly all is done."""
     kills: list[dict[str, float | int]] = []
-    journal = output.with_name(output.name + ".vidlift-job") / "journal.jsonl"
     while len(kills) < times:
-        done = len(journal.read_text().splitlines()) if journal.exists() else 0
-        life = chance.uniform(0.1, START + whole / 4)
+        before = _lines(output)
+        wanted = min(most - 2, round(most * len(kills) / times))
+        life = chance.uniform(0.1, 3.0)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while process.poll() is None and _lines(output) < wanted:
+            time.sleep(LOOK)
         try:
             process.wait(timeout=life)
         except subprocess.TimeoutExpired:
@@ -96,10 +122,23 @@ def _kill(
             process.wait()
         if process.returncode != -signal.SIGKILL:
             raise SystemExit(f"the job ended after {len(kills)} kills: take a longer file")
-        kills.append({"after_s": round(life, 2), "segments_before": done})
-        sys.stdout.write(f"kill {len(kills)}: after {life:.2f} s, {done} lines in the journal\n")
+        kill = {"lines_before": before, "lines_after": _lines(output), "life_s": round(life, 2)}
+        kills.append(kill)
+        sys.stdout.write(f"kill {len(kills)}: {kill}\n")
         sys.stdout.flush()
     return kills
+
+
+def _lines(output: Path) -> int:
+    """How many lines the job's journal has."""
+    try:
+        return len((_job(output) / "journal.jsonl").read_text().splitlines())
+    except OSError:
+        return 0
+
+
+def _job(output: Path) -> Path:
+    return output.with_name(output.name + ".vidlift-job")
 
 
 def _digest(video: Path) -> str:

@@ -8,12 +8,16 @@ from contextlib import contextmanager
 
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.text import Text
 
 from vidlift.cli.console import err
 from vidlift.jobs import progress as jobs
 
 PLAIN_EVERY = 10.0
 """Seconds between lines where there is no terminal."""
+
+TITLE, BAR = 16, 10
+"""Columns for the title and the bar: with the figures, all fits into 80."""
 
 
 @contextmanager
@@ -25,13 +29,13 @@ def shown(title: str, *, quiet: bool) -> Iterator[jobs.Report]:
         yield _plain(title)
     else:
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=BAR),
             TaskProgressColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
         )
         with Progress(*columns, console=err, transient=True) as bar:
-            task = bar.add_task(title, total=None, figures="")
+            task = bar.add_task(shortened(title), total=None, figures="")
             figures = Figures()
 
             def report(progress: jobs.Progress) -> None:
@@ -45,6 +49,13 @@ def shown(title: str, *, quiet: bool) -> Iterator[jobs.Report]:
             yield report
 
 
+def shortened(title: str) -> str:
+    """The title, cut to the columns there are for it."""
+    text = Text(title)
+    text.truncate(TITLE, overflow="ellipsis")
+    return text.plain
+
+
 def _plain(title: str) -> jobs.Report:
     figures = Figures()
     last = time.monotonic()
@@ -54,7 +65,7 @@ def _plain(title: str) -> jobs.Report:
         now = time.monotonic()
         if now - last >= PLAIN_EVERY:
             last = now
-            err.print(f"{title}: {figures(progress)}", soft_wrap=True)
+            err.print(f"{title}: {figures(progress)}", markup=False, soft_wrap=True)
 
     return report
 
@@ -72,13 +83,13 @@ class Figures:
             self._start = now
         made = progress.done - progress.resumed
         rate = made / (now - self._start) if now > self._start else 0.0
-        parts = [f"{progress.done}/{progress.total or '?'} frames"]
+        parts = [f"{progress.done}/{progress.total or '?'}"]
         if rate:
             parts.append(f"{rate:.1f} frames/s")
             if progress.total:
                 parts.append(f"{_clock_time(max(0, progress.total - progress.done) / rate)} left")
         if progress.forecast is not None:
-            parts.append(f"about {decimal(progress.forecast)}")
+            parts.append(f"~{decimal(progress.forecast)}")
         return ", ".join(parts)
 
 

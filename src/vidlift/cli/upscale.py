@@ -72,7 +72,7 @@ def upscale(
     was. OUTPUT appears whole or not at all; unfinished work is in OUTPUT.vidlift-job/.
     """
     from vidlift.jobs.judge import judge
-    from vidlift.jobs.upscale import UpscaleOptions, upscale_file
+    from vidlift.jobs.upscale import UpscaleOptions, job_folder, upscale_file
     from vidlift.sinks.file import EncoderOptions
 
     options = UpscaleOptions(
@@ -89,13 +89,18 @@ def upscale(
         if verify is not None:
             raise UsageError("--verify compares a digest: it goes with --sink digest")
         check_report(report, apart_from=(source, output))
-        with shown(f"{Path(source).name} → {output.name}", quiet=no_progress) as progress:
-            receipt = upscale_file(source, output, options, report=progress)
+        try:
+            with shown(output.name, quiet=no_progress) as progress:
+                receipt = upscale_file(source, output, options, report=progress)
+        except KeyboardInterrupt:
+            if job_folder(output).exists():
+                warn("what is finished is kept: the same command goes on from there")
+            raise
     else:
         if output is not None:
             raise UsageError(f"--sink {sink} writes no file: leave {output} out")
         check_report(report, apart_from=(source,))
-        with shown(f"{Path(source).name} → {sink}", quiet=no_progress) as progress:
+        with shown(Path(source).name, quiet=no_progress) as progress:
             receipt = judge(source, options, sink=sink, expected=verify, report=progress)
     for warning in receipt.warnings:
         warn(warning)

@@ -38,7 +38,7 @@ def verify(
 
     check_report(report, apart_from=(source, output))
     try:
-        with shown(f"{output.name} against {Path(source).name}", quiet=no_progress) as progress:
+        with shown(output.name, quiet=no_progress) as progress:
             found = compare(source, output, report=progress)
     except VerificationError as error:
         save_json(report, {"verified": False, "difference": str(error)})

@@ -89,7 +89,7 @@ def upscale_file(
     options = options or UpscaleOptions()
     where = Path(output)
     container = container_of(where)
-    folder = where.with_name(where.name + ".vidlift-job")
+    folder = job_folder(where)
     # Whether an output that is there beside unfinished work is of that work, the journal knows.
     _check_output(source, where, may_exist=options.overwrite or folder.exists())
     with options.open_work(str(source)) as work:
@@ -109,6 +109,11 @@ def upscale_file(
                 _move(whole, where)
             journal.remove()
             return job.receipt(where, warnings)
+
+
+def job_folder(output: Path) -> Path:
+    """Where the unfinished work on an output lies."""
+    return output.with_name(output.name + ".vidlift-job")
 
 
 class _Job:
