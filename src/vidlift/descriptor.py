@@ -16,6 +16,7 @@ TIERS = ("s", "m", "l", "xl")
 KINDS = (*TIERS, "kernel")
 """A tier of network, or ``kernel``: a fixed interpolation in the same form (bicubic, chroma)."""
 
+PADDINGS = ("zero", "edge")
 MAX_MULTIPLE = 8
 
 PREFIX = "vidlift."
@@ -36,7 +37,7 @@ class Descriptor:
     """Range of the luma it takes: ``code`` means code values as decoded, studio stays studio."""
 
     padding: str = "zero"
-    """How convolutions pad at the border: ``zero`` or ``edge``."""
+    """How convolutions pad at the border: one of ``PADDINGS``."""
 
     multiple_of: int = 1
     """Height and width it takes are multiples of this; what is not is padded by its edge."""
@@ -58,6 +59,10 @@ class Descriptor:
             raise ModelError(f"model {self.name}: scale {self.scale} is none of 2, 3, 4")
         if self.range != "code":
             raise ModelError(f"model {self.name}: luma range {self.range!r} is not 'code'")
+        if self.padding not in PADDINGS:
+            raise ModelError(
+                f"model {self.name}: padding {self.padding!r} is none of {', '.join(PADDINGS)}"
+            )
         if not 1 <= self.multiple_of <= MAX_MULTIPLE:
             raise ModelError(
                 f"model {self.name}: sides are multiples of 1 to {MAX_MULTIPLE}, "
