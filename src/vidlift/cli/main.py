@@ -12,7 +12,11 @@ import typer
 from typer.core import TyperGroup
 
 from vidlift import __version__
+from vidlift.cli.cloud import cloud
 from vidlift.cli.console import err, out
+from vidlift.cli.data import app as data
+from vidlift.cli.demo import demo
+from vidlift.cli.model import app as model
 from vidlift.cli.play import play
 from vidlift.cli.probe import probe
 from vidlift.cli.upscale import upscale
@@ -73,6 +77,11 @@ app.command()(play)
 app.command()(upscale)
 app.command()(verify)
 app.command()(probe)
+app.command()(demo)
+app.add_typer(cloud, name="cloud")
+
+app.add_typer(model, name="model")
+app.add_typer(data, name="data")
 
 
 def run() -> None:

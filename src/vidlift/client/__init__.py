@@ -1,1 +1,1 @@
-
+"""Receiving: fetching under rules, caching, choosing. What ``sources`` stands on for a network."""

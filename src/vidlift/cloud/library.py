@@ -1,0 +1,122 @@
+"""A library: a folder of titles. Nothing but files, so that any web server can deliver it.
+
+LIBRARY/
+  big-buck-bunny/       a title, whole
+    vidlift.json        what it is: sizes, colours, renditions
+    270p.mp4            a rendition with the sound, for players that take one file
+  .sintel.vidlift-job/  a title in the making; nothing that begins with a dot is served
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from vidlift.errors import InputError, UsageError
+
+CARD = "vidlift.json"
+"""The file that makes a folder a title."""
+
+NAME_MAX = 100
+
+MEDIA_TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4",
+    ".ts": "video/mp2t",
+    ".vtt": "text/vtt; charset=utf-8",
+    ".json": "application/json",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+}
+"""Everything that a library serves, by the ending of its name; what is not here is not served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Title:
+    """A published video."""
+
+    folder: Path
+    card: dict[str, Any]
+    """The content of its ``vidlift.json``."""
+
+    @property
+    def name(self) -> str:
+        """Its folder's name, which is its place in URLs."""
+        return self.folder.name
+
+    @property
+    def renditions(self) -> list[dict[str, Any]]:
+        """Best last. Each has ``file``, ``width``, ``height``, ``codec`` and ``bytes``."""
+        found: list[dict[str, Any]] = self.card["renditions"]
+        return found
+
+    def path(self, file: str) -> str:
+        """Where one of its files is below the library's URL."""
+        return f"{self.name}/{file}"
+
+
+def check_library(library: Path) -> Path:
+    """The library's folder, resolved. Raises ``InputError`` where there is none."""
+    if not library.is_dir():
+        raise InputError(f"no library {library}: publish a video into it first")
+    return library.resolve()
+
+
+def titles(library: Path) -> Iterator[Title]:
+    """The titles of a library by name; what is unfinished or no title is passed over."""
+    for folder in sorted(library.iterdir()):
+        if not folder.name.startswith(".") and (folder / CARD).is_file():
+            title = read_title(folder)
+            if title is not None:
+                yield title
+
+
+def read_title(folder: Path) -> Title | None:
+    """The title in a folder, None where it holds none that can be read."""
+    try:
+        card = json.loads((folder / CARD).read_text())
+    except (OSError, ValueError):
+        return None
+    return Title(folder=folder, card=card) if isinstance(card, dict) else None
+
+
+def title_name(text: str) -> str:
+    """A name fit for a folder and a URL: small letters, digits and hyphens."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:NAME_MAX].rstrip("-")
+    if not name:
+        raise UsageError(f"no name for a title can be made of {text!r}; give one with --name")
+    return name
+
+
+def served_file(library: Path, path: str) -> Path | None:
+    """The file that a URL's path names, None where there is none that may be served.
+
+    ``library`` is resolved; ``path`` is as it came, percent-encoded. Every part must be a plain
+    name, so that no encoding, link or dot leads out of the library or to a hidden file.
+    """
+    try:
+        parts = [unquote(part, errors="strict") for part in path.split("/") if part]
+    except UnicodeDecodeError:
+        return None
+    if not parts or not all(_is_plain(part) for part in parts):
+        return None
+    wanted = library.joinpath(*parts)
+    if wanted.suffix.lower() not in MEDIA_TYPES:
+        return None
+    try:
+        found = wanted.resolve(strict=True)
+    except (OSError, ValueError):
+        return None
+    return found if found.is_relative_to(library) and found.is_file() else None
+
+
+def _is_plain(part: str) -> bool:
+    return not part.startswith(".") and not any(c in "/\\:" or ord(c) < 32 for c in part)

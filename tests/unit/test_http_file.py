@@ -1,0 +1,131 @@
+"""A file behind a URL reads and seeks as one on the disk does."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterable
+from contextlib import closing
+from threading import Thread
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.servers import Asked, Script, answer, part_of, scripted
+from vidlift.client.download import BLOCK, Patience
+from vidlift.client.fetch import FORWARD_BLOCKS, HttpFile
+from vidlift.errors import NetworkError
+
+CONTENT = random.Random(1).randbytes(40 * BLOCK + 123)
+
+
+def honest(asked: Asked) -> Iterable[bytes]:
+    return [part_of(CONTENT, asked, etag='"a"')]
+
+
+def no_ranges(_: Asked) -> Iterable[bytes]:
+    return [answer(body=CONTENT)]
+
+
+@pytest.mark.parametrize("script", [honest, no_ranges])
+def test_reads_as_the_disk_does(script: Script) -> None:
+    with scripted(script) as (url, _), closing(HttpFile(url)) as file:
+        assert file.read() == CONTENT
+        assert file.read(1) == b""
+        file.seek(5)
+        assert file.read(7) == CONTENT[5:12]
+        file.seek(-9, io.SEEK_END)
+        assert file.read(99) == CONTENT[-9:]
+        assert file.seek(9, io.SEEK_END) == len(CONTENT) + 9
+        assert file.read(1) == b""
+
+
+@settings(max_examples=20)
+@given(
+    moves=st.lists(st.tuples(st.integers(0, len(CONTENT)), st.integers(0, 2 * BLOCK)), max_size=4),
+    ranges=st.booleans(),
+)
+def test_seeks_as_the_disk_does(moves: list[tuple[int, int]], ranges: bool) -> None:
+    with (
+        scripted(honest if ranges else no_ranges) as (url, _),
+        closing(HttpFile(url, ahead_blocks=2, kept_blocks=3)) as file,
+    ):
+        for place, size in moves:
+            file.seek(place)
+            got = b""
+            while len(got) < size and (part := file.read(size - len(got))):
+                got += part
+            assert got == CONTENT[place : place + size]
+            assert file.tell() == place + len(got)
+
+
+def test_memory_is_bounded_and_what_is_kept_is_not_asked_again() -> None:
+    with scripted(honest) as (url, asked), closing(HttpFile(url)) as file:
+        assert file.read(10) == CONTENT[:10]
+        file.seek(2 * BLOCK)
+        assert file.read(10) == CONTENT[2 * BLOCK :][:10]
+        file.seek(0)
+        assert file.read(10) == CONTENT[:10]
+        assert len(asked) == 1
+        file.seek((FORWARD_BLOCKS + 10) * BLOCK)
+        assert file.read(10) == CONTENT[(FORWARD_BLOCKS + 10) * BLOCK :][:10]
+        assert len(asked) == 2
+
+
+def test_a_stream_without_a_length_is_read_forward_only() -> None:
+    body = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + CONTENT
+    with scripted(lambda _: [body]) as (url, _), closing(HttpFile(url)) as file:
+        assert not file.seekable()
+        with pytest.raises(io.UnsupportedOperation):
+            file.seek(5)
+        assert file.read() == CONTENT
+
+
+def test_an_empty_file() -> None:
+    with (
+        scripted(lambda _: [answer("416 Range Not Satisfiable", content_range="bytes */0")]) as (
+            url,
+            _,
+        ),
+        pytest.raises(NetworkError, match="416"),
+    ):
+        HttpFile(url)
+
+
+def test_a_server_that_fails_for_good_ends_the_reading() -> None:
+    def script(asked: Asked) -> Iterable[bytes]:
+        return [part_of(CONTENT, asked)[: 2 * BLOCK] if asked.number == 0 else b""]
+
+    hasty = Patience(first=0.001, longest=0.001)
+    with (
+        scripted(script) as (url, _),
+        closing(HttpFile(url, patience=hasty)) as file,
+        pytest.raises(NetworkError, match="tried 8 times"),
+    ):
+        file.read()
+
+
+def test_close_wakes_a_reader() -> None:
+    def script(asked: Asked) -> Iterable[bytes]:
+        yield part_of(CONTENT, asked)[: 2 * BLOCK]
+        asked.gone.wait(10)
+
+    errors: list[Exception] = []
+    with scripted(script) as (url, _):
+        file = HttpFile(url)
+
+        def read() -> None:
+            try:
+                file.read()
+            except Exception as error:
+                errors.append(error)
+
+        reader = Thread(target=read)
+        reader.start()
+        while file.received < BLOCK:
+            pass
+        file.close()
+        reader.join(5)
+        assert not reader.is_alive()
+    assert errors
