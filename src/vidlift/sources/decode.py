@@ -62,7 +62,6 @@ def describe(stream: VideoStream, first: av.VideoFrame, converter: Converter) ->
     assert stream.time_base is not None
     codec = stream.codec_context.codec.canonical_name
     mastering, light = _hdr(first)
-    length = stream.duration
     return VideoInfo(
         width=first.width,
         height=first.height,
@@ -72,7 +71,7 @@ def describe(stream: VideoStream, first: av.VideoFrame, converter: Converter) ->
         time_base=stream.time_base,
         rate=_rate(stream),
         frames=stream.frames or None,
-        duration=length * stream.time_base if length else None,
+        duration=_duration(stream),
         sar=stream.sample_aspect_ratio or Fraction(1),
         color=tags_of(first),
         siting=Siting.CENTER if codec in _CENTER_SITED else Siting.LEFT,
@@ -91,6 +90,17 @@ def _rate(stream: VideoStream) -> Fraction | None:
     """The average rate. Where Matroska says none, FFmpeg gives the inverse of the unit instead."""
     found = stream.average_rate or stream.guessed_rate
     return found if found is not None and found <= MAX_RATE else None
+
+
+def _duration(stream: VideoStream) -> Fraction | None:
+    """That of the stream or that of the file: of two, the shorter is believed."""
+    container: Any = stream.container
+    said = []
+    if stream.duration and stream.time_base is not None:
+        said.append(stream.duration * stream.time_base)
+    if container.duration:
+        said.append(Fraction(container.duration, av.time_base))
+    return min(said, default=None)
 
 
 _CENTER_SITED = ("mjpeg", "mpeg1video", "vp8", "webp")
