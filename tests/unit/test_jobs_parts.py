@@ -275,11 +275,9 @@ class TestProbe:
         assert found["time"].startswith("24.000 frames/s on average, 8 frames, 0.333 s")
         assert found["colour"] == "matrix BT.2020, primaries BT.2020, transfer PQ, full range"
         assert found["shape"] == "samples 64:45, progressive"
-        assert [key for key in found if key.startswith("stream")] == [
-            "stream 0",
-            "stream 1",
-            "stream 2",
-        ]
+        assert found["stream 0"] == "video, h264"
+        assert found["stream 2"] == "audio, aac, 48000 Hz, stereo"
+        assert "stream 3" not in found
 
     def test_matroska_says_how_long_it_is(self, tmp_path: Path) -> None:
         clip = make_clip(tmp_path / "clip.mkv", frames=24, sounds=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from vidlift.color import UNSPECIFIED, ColorTags
 from vidlift.jobs.join import codec_name
@@ -32,12 +33,23 @@ def probe(source: str | Path) -> dict[str, str]:
     if info.mastering is not None or info.light is not None:
         found["hdr"] = _hdr(info)
     with open_container(open_bytes(name), name=name) as container:
+        found = {"file": str(container.format.long_name), **found}
         for stream in container.streams:
-            language = f", {stream.language}" if stream.language else ""
-            found[f"stream {stream.index}"] = f"{stream.type}, {codec_name(stream)}{language}"
+            found[f"stream {stream.index}"] = _stream(stream)
         if chapters := len(container.chapters()):
             found["chapters"] = str(chapters)
     return found
+
+
+def _stream(stream: Any) -> str:
+    parts = [stream.type, codec_name(stream)]
+    if stream.type == "audio" and stream.codec_context is not None:
+        parts += [f"{stream.codec_context.sample_rate} Hz", stream.codec_context.layout.name]
+    if stream.language not in (None, "und"):
+        parts.append(str(stream.language))
+    if title := stream.metadata.get("title"):
+        parts.append(f'"{title}"')
+    return ", ".join(parts)
 
 
 def _time(info: VideoInfo) -> str:
