@@ -89,7 +89,10 @@ def card(name_or_file: str | Path) -> dict[str, Any] | None:
     where = path(name_or_file).with_suffix(".json")
     if not where.is_file():
         return None
-    content: dict[str, Any] = json.loads(where.read_text())
+    try:
+        content: dict[str, Any] = json.loads(where.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{where} is not a card that can be read: {error}") from error
     return content
 
 

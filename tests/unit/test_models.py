@@ -1,0 +1,228 @@
+"""The catalogue, the door at which model files are checked, and the kernels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from vidlift import models
+from vidlift.color import Siting
+from vidlift.descriptor import SCALES
+from vidlift.errors import ModelError
+from vidlift.models import check, kernels
+from vidlift.models.core import extract
+
+Change = Callable[[onnx.ModelProto], None]
+
+
+def ours(scale: int = 2) -> onnx.ModelProto:
+    return onnx.load_model_from_string(models.kernel(scale=scale).data)
+
+
+def tensor(model: onnx.ModelProto) -> onnx.TypeProto.Tensor:
+    """The type of the first input."""
+    return model.graph.input[0].type.tensor_type
+
+
+def refused(model: onnx.ModelProto, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        check.descriptor(model.SerializeToString(), where="a.onnx")
+
+
+class TestTheDoor:
+    def test_what_is_ours_passes(self) -> None:
+        found = check.descriptor(ours().SerializeToString(), where="a.onnx")
+        assert found == models.kernel(scale=2).descriptor
+
+    @pytest.mark.parametrize("data", [b"", b"not onnx", b"\x80\x04pickle", bytes(100), b"\x0a\xff"])
+    def test_what_is_no_onnx_file(self, data: bytes) -> None:
+        with pytest.raises(ModelError, match=r"a\.onnx is not an ONNX file"):
+            check.descriptor(data, where="a.onnx")
+
+    @given(st.binary(max_size=200))
+    def test_no_bytes_raise_anything_else(self, data: bytes) -> None:
+        with pytest.raises(ModelError):
+            check.descriptor(data, where="a.onnx")
+
+    def test_one_without_a_descriptor(self) -> None:
+        model = ours()
+        del model.metadata_props[:]
+        refused(model, "is an ONNX file but not a Vidlift model")
+
+    def test_an_operator_that_is_not_allowed(self) -> None:
+        model = ours()
+        model.graph.node.add(op_type="Loop", input=["y"], output=["z"])
+        refused(model, "operators that a model may not: Loop")
+
+    def test_an_operator_of_another_domain(self) -> None:
+        model = ours()
+        model.graph.node[0].domain = "com.example"
+        refused(model, r"operators that a model may not: com\.example\.Cast")
+
+    def test_a_domain_of_its_own(self) -> None:
+        model = ours()
+        model.opset_import.append(helper.make_opsetid("com.example", 1))
+        refused(model, "opsets that a model may not")
+
+    def test_functions_of_its_own(self) -> None:
+        model = ours()
+        node = helper.make_node("Loop", ["a"], ["b"])
+        opsets = [helper.make_opsetid("", 17)]
+        model.functions.append(
+            helper.make_function("ai.onnx", "Relu", ["a"], ["b"], [node], opsets)
+        )
+        refused(model, "functions of its own")
+
+    def test_too_new_an_opset(self) -> None:
+        model = ours()
+        model.opset_import[0].version = 22
+        refused(model, "needs opset 22; a model has at most 17")
+
+    def test_weights_outside_the_file(self) -> None:
+        model = ours()
+        weight = model.graph.initializer[0]
+        weight.data_location = TensorProto.EXTERNAL
+        weight.external_data.add(key="location", value="../../etc/passwd")
+        refused(model, "keeps weights outside the file")
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda m: setattr(m.graph.input[0], "name", "x"), "first input is to be 'y'"),
+            (lambda m: setattr(m.graph.output[0], "name", "x"), "first output is to be 'y_hr'"),
+            (lambda m: m.graph.ClearField("output"), "output is to be 'y_hr', got 'none'"),
+            (
+                lambda m: setattr(tensor(m), "elem_type", TensorProto.FLOAT),
+                r"y is to be uint8 \[1, 2, H, W\]",
+            ),
+            (
+                lambda m: setattr(tensor(m).shape.dim[2], "dim_value", 270),
+                r"y is to be uint8 \[1, 2, H, W\] of any height and width, got .*270",
+            ),
+            (
+                lambda m: m.graph.node[1].output.__setitem__(0, "other"),
+                "lacks the tensor core_in of the contract",
+            ),
+        ],
+    )
+    def test_other_ends(self, change: Change, message: str) -> None:
+        model = ours()
+        change(model)
+        refused(model, message)
+
+    def test_a_state_that_no_engine_feeds_yet(self) -> None:
+        model = ours()
+        state = helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, 8, "H", "W"])
+        model.graph.input.append(state)
+        refused(model, "keeps a state")
+
+    def test_a_scale_that_is_not_the_graphs(self) -> None:
+        model = ours(scale=3)
+        for entry in model.metadata_props:
+            if entry.key == "vidlift.scale":
+                entry.value = "2"
+        refused(model, "says that its scale is 2, but makes 48x48 of 16x16")
+
+    def test_a_graph_that_is_not_valid(self) -> None:
+        model = ours()
+        model.graph.node[3].input[1] = "nothing"
+        refused(model, r"a\.onnx is not a valid ONNX graph")
+
+    def test_a_file_that_is_too_large(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        where = tmp_path / "a.onnx"
+        where.write_bytes(bytes(3 << 20))
+        monkeypatch.setattr(check, "MAX_BYTES", 1 << 20)
+        with pytest.raises(ModelError, match="has 3 MiB; a model has at most 1"):
+            models.load(where)
+
+
+class TestTheCatalogue:
+    @pytest.mark.parametrize("name", [*models.names(), *(f"bicubic-x{s}" for s in SCALES)])
+    def test_every_model_is_what_its_name_says(self, name: str) -> None:
+        model = models.load(name)
+        assert model.descriptor.name == name
+        assert name.endswith(f"-x{model.descriptor.scale}") or "-x" in name
+
+    @pytest.mark.parametrize("name", models.names())
+    def test_every_shipped_model_has_a_card_that_fits(self, name: str) -> None:
+        model, card = models.load(name), models.card(name)
+        assert card is not None
+        found = {key: card[key] for key in ("name", "tier", "scale", "sha256", "bytes")}
+        assert found == {
+            "name": name,
+            "tier": model.descriptor.tier,
+            "scale": model.descriptor.scale,
+            "sha256": model.sha256,
+            "bytes": len(model.data),
+        }
+
+    def test_a_file_of_ones_own(self, tmp_path: Path) -> None:
+        where = tmp_path / "mine.onnx"
+        where.write_bytes(models.kernel(scale=3).data)
+        assert models.load(where).descriptor == models.describe(str(where))
+        assert models.card(where) is None
+
+    def test_a_card_that_cannot_be_read(self, tmp_path: Path) -> None:
+        where = tmp_path / "mine.onnx"
+        where.write_bytes(models.kernel(scale=3).data)
+        where.with_suffix(".json").write_text("{")
+        with pytest.raises(ModelError, match=r"mine\.json is not a card"):
+            models.card(where)
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("z-x4", "no model named 'z-x4'; there are .*bicubic-x2"),
+            ("bicubic-x5", "no model named 'bicubic-x5'"),
+            ("gone.onnx", r"no model file gone\.onnx"),
+            ("../../setup", "no model named"),
+        ],
+    )
+    def test_what_is_not_there(self, name: str, message: str) -> None:
+        with pytest.raises(ModelError, match=message):
+            models.load(name)
+
+    def test_a_card_is_json(self, tmp_path: Path) -> None:
+        where = tmp_path / "mine.onnx"
+        where.write_bytes(b"")
+        where.with_suffix(".json").write_text(json.dumps({"name": "mine"}))
+        assert models.card(where) == {"name": "mine"}
+
+
+class TestKernels:
+    @pytest.mark.parametrize("cosited", [False, True])
+    @pytest.mark.parametrize("scale", SCALES)
+    def test_weights_of_a_phase_sum_to_one(self, scale: int, cosited: bool) -> None:
+        weights = kernels.phase_weights(scale, cosited=cosited)
+        assert np.allclose(weights.sum(axis=1), 1)
+
+    @pytest.mark.parametrize("cosited", [False, True])
+    @pytest.mark.parametrize("scale", SCALES)
+    def test_the_centre_of_gravity_is_where_the_sample_lies(
+        self, scale: int, cosited: bool
+    ) -> None:
+        weights = kernels.phase_weights(scale, cosited=cosited)
+        found = weights @ np.arange(-2, 3)
+        x = np.arange(scale)
+        # Cosited chroma lies on every second luma sample, and so among luma samples.
+        wanted = ((2 * x + 0.5) / scale - 0.5) / 2 if cosited else (x + 0.5) / scale - 0.5
+        assert np.allclose(found, wanted)
+
+    @pytest.mark.parametrize("siting", Siting)
+    @pytest.mark.parametrize("scale", SCALES)
+    def test_the_core_is_the_graph_between_the_casts(self, scale: int, siting: Siting) -> None:
+        core = onnx.load_model_from_string(extract(models.kernel(scale=scale, siting=siting)))
+        onnx.checker.check_model(core, full_check=True)
+        assert [value.name for value in core.graph.input] == ["core_in"]
+        assert [value.name for value in core.graph.output] == ["core_out"]
+        assert {node.op_type for node in core.graph.node} == {"Pad", "Conv"}
