@@ -117,12 +117,13 @@ def _versions() -> dict[str, str]:
 def _machine() -> dict[str, Any]:
     return {
         "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The CPU's own name of its model."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

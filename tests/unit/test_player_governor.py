@@ -18,7 +18,6 @@ from vidlift.player.governor import (
     HOLD,
     LATE,
     NOT_ENLARGED,
-    SEEK,
     SKIPS_MAX,
     SWITCHED_OFF,
     TOO_SLOW,
@@ -94,7 +93,7 @@ def simulate(
     played, worker, begun = Played(), 0.0, False
     lasts = 1 / Fraction(rate)
     governor = Governor(
-        ladders or {4: ladder(costs)},
+        (ladders or {4: ladder(costs)}).__getitem__,
         now=lambda: worker if begun else -math.inf,
         enough=float(AHEAD / 2 * lasts),
         scale=4,
@@ -232,31 +231,22 @@ def test_switched_off_is_plain_at_once_and_on_again_without_a_step() -> None:
     assert [rung for _, rung in played.steps] == ["m"]
 
 
-def test_after_a_seek_the_first_pair_is_plain_and_soon_all_are_networks() -> None:
-    now = 100.0
-    governor = Governor({4: ladder()}, now=lambda: now, enough=2 / 24, scale=4)
-    governor.sought()
-    reasons = []
-    for index in range(6):
-        choice = governor.choose(pair_at(100 + Fraction(2 * index, 24), 24))
-        governor.took(choice.rung, choice.rung.cost)
-        now += choice.rung.cost
-        reasons.append(choice.bypass)
-    assert reasons[0] == SEEK
-    assert reasons[-1] is None
-    assert len([reason for reason in reasons if reason]) <= 2
+def test_plain_interpolation_asked_for_is_no_bypass() -> None:
+    played = simulate(seconds=10, costs={"plain": 0.008})
+    assert set(played.rungs) == {"plain"}
+    assert not played.reasons
 
 
 def test_a_pair_is_skipped_when_its_time_has_passed_but_not_all_of_them() -> None:
-    governor = Governor({4: ladder()}, now=lambda: 1000.0, enough=0.1, scale=4)
+    governor = Governor(lambda _scale: ladder(), now=lambda: 1000.0, enough=0.1, scale=4)
     skipped = [governor.skip(pair_at(Fraction(index, 12), 24)) for index in range(10)]
     assert skipped == [*[True] * SKIPS_MAX, False] * 2
-    ahead = Governor({4: ladder()}, now=lambda: 0.0, enough=0.1, scale=4)
+    ahead = Governor(lambda _scale: ladder(), now=lambda: 0.0, enough=0.1, scale=4)
     assert not ahead.skip(pair_at(Fraction(1), 24))
 
 
 def test_a_dry_run_says_what_speaks_for_each_rung() -> None:
-    governor = Governor({4: ladder()}, now=lambda: -math.inf, enough=0.1, scale=4)
+    governor = Governor(lambda _scale: ladder(), now=lambda: -math.inf, enough=0.1, scale=4)
     governor.cap = ("l", "--eco")
     found = {rung.name: verdict for rung, _, verdict in governor.verdicts(2 / 24)}
     assert found == {

@@ -5,23 +5,28 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
-from vidlift.cli.console import err, warn
+from vidlift.cli.console import err, out, warn
 from vidlift.cli.receipt_table import print_receipt
 from vidlift.errors import UsageError
 
+if TYPE_CHECKING:
+    from vidlift.player.options import PlayOptions
+
 
 def play(
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A video file, or its http(s) URL.")
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Video files, or their http(s) URLs."),
     ],
     *,
     scale: Annotated[
         str,
-        typer.Option("-s", "--scale", metavar="auto|2|3|4", help="auto: what fits the screen."),
+        typer.Option("-s", "--scale", metavar="auto|2|3|4", help="auto: what fits the window."),
     ] = "auto",
     model: Annotated[
         str,
@@ -29,7 +34,8 @@ def play(
             "-m",
             "--model",
             metavar="auto|NAME|FILE.onnx",
-            help="A name of `vidlift model list` or a model file; auto: m of the scale.",
+            help="A name of `vidlift model list` or a model file; auto: the largest that this "
+            "machine has time for, changing as it goes.",
         ),
     ] = "auto",
     display: Annotated[
@@ -43,35 +49,75 @@ def play(
     no_sr: Annotated[
         bool, typer.Option("--no-sr", help="Begin with bicubic interpolation; c switches.")
     ] = False,
+    eco: Annotated[
+        bool, typer.Option("--eco", help="Save power: only the cheapest networks.")
+    ] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Over and over.")] = False,
     duration: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Stop after so much of the film.")
+        float | None, typer.Option(metavar="SECONDS", help="Stop after so much of each film.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, or one that `vidlift doctor` lists.")
+    ] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be used, and why.")
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the receipt here.")
     ] = None,
 ) -> None:
-    """Play a video with its sound, super-resolved as it goes.
+    """Play videos with their sound, super-resolved as they go.
 
-    Keys: space pauses, c switches between super-resolution and bicubic, f is for full screen,
-    q or Esc quits. A frame that would come too late for super-resolution is shown all the same,
-    interpolated; the receipt at the end says how many were.
+    Press h in the window for the list of keys: space pauses, the arrows seek, c switches between
+    super-resolution and bicubic, v shows both side by side, i shows figures, q quits. No frame
+    is dropped to super-resolve another: the network gives way to a smaller one, or to bicubic,
+    and the receipt at the end says when and why.
     """
-    from vidlift.player.play import PlayOptions
-    from vidlift.player.play import play as play_film
+    from vidlift.player.options import PlayOptions
 
     options = PlayOptions(
         scale=_scale(scale),
         model=None if model == "auto" else model,
         super_resolve=not no_sr,
         duration=duration,
-        display=display or default_display(),
+        display="none" if dry_run else display or default_display(),
+        loop=loop,
+        eco=eco,
+        engine=engine,
     )
-    receipt = play_film(source, options)
+    if dry_run:
+        for source in sources:
+            _print_plan(source, options)
+        return
+    from vidlift.player.play import play as play_films
+
+    receipt = play_films(sources, options)
     for warning in receipt.warnings:
         warn(warning)
     print_receipt(receipt)
     if report is not None:
         receipt.save(report)
+
+
+def _print_plan(source: str, options: PlayOptions) -> None:
+    from vidlift.player.choose import plan
+
+    found = plan(source, options)
+    width, height = found.size
+    out.print(
+        f"{found.source}: {width}x{height}, {found.rate:g} frames/s, "
+        f"{found.scale} times → {width * found.scale}x{height * found.scale}",
+        markup=False,
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("network")
+    table.add_column("ms a frame", justify="right")
+    table.add_column("")
+    for name, cost, verdict in found.rows:
+        table.add_row("→" if name == found.rung else "", name, f"{cost:.1f}", verdict)
+    out.print(table)
 
 
 def _scale(text: str) -> int | None:

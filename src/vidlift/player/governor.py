@@ -16,15 +16,15 @@ Nothing here reads a clock of its own; a test moves time and sets costs.
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vidlift.descriptor import TIERS
 from vidlift.stages.pair import Pair
 
 LATE = "late"
-SEEK = "after a seek"
 SWITCHED_OFF = "switched off"
 TOO_SLOW = "no network is fast enough"
 NOT_ENLARGED = "window no larger than the picture"
@@ -99,19 +99,19 @@ class Governor:
 
     def __init__(
         self,
-        ladders: Mapping[int, Sequence[Rung]],
+        ladder: Callable[[int], Sequence[Rung]],
         *,
         now: Callable[[], float],
         enough: float,
         scale: int,
         on: bool = True,
     ) -> None:
-        """``ladders`` by scale, each plain interpolation first, then dearer and dearer networks.
+        """``ladder`` gives, by scale, plain interpolation and then dearer and dearer networks.
 
         ``now`` is the media time, minus infinity before playback begins; ``enough`` the seconds
         of finished film at which a player that was late has caught up.
         """
-        self._ladders = ladders
+        self._ladder = ladder
         self._now = now
         self._enough = enough
         self.on = on
@@ -124,6 +124,9 @@ class Governor:
         """Highest tier allowed, and why; None: any."""
 
         self.changes: list[Change] = []
+        self.seen: dict[str, array[float]] = {}
+        """Seconds of every pair, by the rung that made it."""
+
         self.rung: Rung | None = None
         """Where it stands; None before the first pair. Other threads may look."""
 
@@ -147,7 +150,7 @@ class Governor:
         self._held: dict[str, tuple[float, float]] = {}
         """Rungs that were left: until when, and for how long, they are not tried again."""
 
-        self._behind: str | None = None
+        self._behind = False
         self._skips = 0
 
     def choose(self, pair: Pair) -> Choice:
@@ -161,23 +164,24 @@ class Governor:
         else:
             self._step(rungs, time)
         assert self.rung is not None
-        if not self.on:
+        if not self.on and len(rungs) > 1:
             return Choice(rung=rungs[0], bypass=SWITCHED_OFF)
         if self.rung == rungs[0]:
-            return Choice(rung=rungs[0], bypass=NOT_ENLARGED if self.scale == 1 else TOO_SLOW)
+            why = NOT_ENLARGED if self.scale == 1 else TOO_SLOW if len(rungs) > 1 else None
+            return Choice(rung=rungs[0], bypass=why)
         in_hand = time - self._now()
         need = self.estimate(self.rung)
         if in_hand >= (max(self._enough, need) if self._behind else need):
-            self._behind = None
+            self._behind = False
             return Choice(rung=self.rung)
-        if self._behind is None:
-            self._behind = LATE
+        if not self._behind:
+            self._behind = True
             self._lates.append(self._played)
-        return Choice(rung=rungs[0], bypass=self._behind)
+        return Choice(rung=rungs[0], bypass=LATE)
 
-    def sought(self) -> None:
-        """A seek was made: the next pair is wanted at once, and what follows catches up."""
-        self._behind = SEEK
+    def plain(self) -> Rung:
+        """Plain interpolation at the scale wanted."""
+        return self._ladder(self.scale)[0]
 
     def skip(self, pair: Pair) -> bool:
         """Whether even plain interpolation is too late: the pair's time has passed."""
@@ -188,6 +192,7 @@ class Governor:
 
     def took(self, rung: Rung, seconds: float) -> None:
         """Learn what a pair cost on a rung, be it that of ``choose`` or another."""
+        self.seen.setdefault(rung.name, array("f")).append(seconds)
         # One pair may take long by accident: it counts as twice what was expected at most.
         self._load += (min(seconds / rung.cost, 2 * self._load) - self._load) / 4
         if self.rung is not None:
@@ -203,7 +208,7 @@ class Governor:
         pairs last so many seconds. ``vidlift play --dry-run`` prints them.
         """
         allowed = self._rungs()
-        for rung in self._ladders[self.scale]:
+        for rung in self._ladder(self.scale):
             cost = self.estimate(rung)
             if rung not in allowed:
                 assert self.cap is not None
@@ -218,7 +223,7 @@ class Governor:
 
     def _rungs(self) -> Sequence[Rung]:
         """The ladder of the scale, up to the cap."""
-        ladder = self._ladders[self.scale]
+        ladder = self._ladder(self.scale)
         if self.cap is None:
             return ladder
         allowed = TIERS[: TIERS.index(self.cap[0]) + 1]

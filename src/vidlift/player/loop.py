@@ -1,6 +1,6 @@
-"""The loop of the main thread: shows each frame when its time has come, and minds the keys.
+"""The loop of the main thread: shows each picture when its time has come, and minds the viewer.
 
-Frames and sound are made in threads of their own (``stages.ahead``); this loop never waits for
+Pictures and sound are made in threads of their own (``stages.ahead``); this loop never waits for
 them, only for the next moment at which there is something to do.
 """
 
@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
 from vidlift.player.clock import AudioClock, Clock, WallClock
-from vidlift.player.controls import CONTROLS, Control
-from vidlift.player.schedule import LATE, NOT_BEGUN, Governor, Tally, is_over, wait_for
+from vidlift.player.governor import LATE
+from vidlift.player.schedule import NOT_BEGUN, Picture, Tally, is_over, wait_for
 from vidlift.player.sound import Feeder
+from vidlift.player.viewer import Leave, Span, Viewer
+from vidlift.sinks.events import Event
+from vidlift.sinks.window import Sprite
 from vidlift.stages.ahead import Ahead
 
 POLL = 0.01
-"""Seconds between looks at sound, keys and the next frame, at most."""
+"""Seconds between looks at sound, keys and the next picture, at most."""
 
 PREROLL = 0.5
 """Seconds that the first pictures wait for the first sound, at most."""
@@ -28,105 +31,161 @@ PREROLL = 0.5
 STALL = 0.5
 """Seconds past the last picture after which film and sound stand until there are others."""
 
+SHORT_REST = 0.04
+"""Seconds to the next picture below which a change of what lies over it waits for that."""
+
 
 class Display(Protocol):
-    """Shows frames and tells which keys were pressed: ``sinks.window.Window``."""
+    """Shows pictures and tells what the viewer did: ``sinks.window.Window``."""
 
-    def write(self, frame: Frame) -> None: ...
+    @property
+    def area(self) -> tuple[int, int]: ...
 
-    def keys(self, wait: float) -> Iterable[str]:
-        """Names of keys pressed; waits up to ``wait`` seconds for one. The loop's only rest."""
+    def show(
+        self, frame: Frame, *, beside: Frame | None = None, divider: float | None = None
+    ) -> None: ...
+
+    def divide(self, divider: float) -> None: ...
+
+    def cover(self, sprites: Sequence[Sprite]) -> None: ...
+
+    def refresh(self) -> None: ...
+
+    def events(self, wait: float) -> Iterable[Event]:
+        """What happened; waits up to ``wait`` seconds for it. The loop's only rest."""
         ...
 
     def toggle_full_screen(self) -> None: ...
 
 
+class Record:
+    """What was shown in a run, and how well in time."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+        self.stalls = 0
+        """How often the film stood because the next picture was not there."""
+
+        self.skew = array("f")
+        """For each picture shown, how much later than its time, in seconds, by the clock."""
+
+        self.first: float | None = None
+        """When the first picture was on the screen, by the monotonic clock."""
+
+        self.on_screen: Picture | None = None
+
+
 class Loop:
-    """Plays one film once, from the first frame to the last or until the viewer quits."""
+    """Plays a film from one point on, until its end, a stop, or the viewer wants something else.
+
+    After a seek another is made for the chain from there: what is kept is the viewer's and the
+    record's.
+    """
 
     def __init__(
         self,
         display: Display,
+        viewer: Viewer,
+        record: Record,
         *,
-        sound: Feeder | None,
+        span: Span,
         tally: Tally,
         meter: Meter,
+        attend: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Without sound the film runs by the wall clock, that is by ``monotonic``."""
+        """``attend`` is called every so often, at least every ``POLL`` seconds while it rests."""
+        self._attend = attend
         self._display = display
-        self._sound = sound
+        self._viewer = viewer
+        self._record = record
+        self._span = span
         self._tally = tally
         self._meter = meter
         self._monotonic = monotonic
+        self._sound: Feeder | None = None
         self._timer = WallClock(monotonic=monotonic)
         self._clock: Clock = self._timer
-        self._paused = self._stalled = self._quit = False
+        self._stalled = False
+        self._standing = True
+        self._leave: Leave | None = None
+        self._sprites: list[Sprite] | None = None
+        self._full_screen = viewer.full_screen
         self._end = 0.0
-        """Media time until which the frame on the screen is meant to stay."""
+        """Media time until which the picture on the screen is meant to stay."""
 
         self.time = NOT_BEGUN
         """Media time as the loop last saw it. Other threads may look."""
 
-        self.shown = 0
-        self.stalls = 0
-        """How often the film stood because the next frame was not there."""
+        self.position = span.start
+        """Where the film is, as the viewer sees it: also before it begins."""
 
-        self.skew = array("f")
-        """For each frame shown, how much later than its time, in seconds, by the clock."""
+    def run(
+        self, pictures: Ahead[Picture], sound: Feeder | None, *, stop: float | None = None
+    ) -> Leave | None:
+        """Play; None at the end of the film or at ``stop``, a media time.
 
-    def run(self, frames: Ahead[Frame], *, governor: Governor, stop: float | None = None) -> None:
-        """Play; ``stop`` is the media time, from the beginning, at which to end at the latest."""
-        waiting = self._preroll(frames, governor)
-        if waiting is None:
-            return
-        self._begin(waiting)
-        stop = None if stop is None else self.time + stop
-        ended = False
-        while not self._quit:
-            if self._sound is not None:
-                self._sound.feed(pad=waiting is not None or frames.ready)
-            if waiting is None and not ended and frames.ready:
-                waiting = next(frames, None)
+        Without sound the film runs by the wall clock, that is by ``monotonic``.
+        """
+        self._sound = sound
+        waiting: Picture | None = None
+        ended = self._preroll(pictures)
+        while self._leave is None:
+            if sound is not None:
+                sound.feed(pad=waiting is not None or pictures.ready)
+            if waiting is None and not ended and pictures.ready:
+                waiting = next(pictures, None)
                 ended = waiting is None
-            self.time = now = self._clock.now()
+            self.time = self.position = now = self._clock.now()
             rest = POLL
             if self._stalled:
-                self._stall(not frames.full)
-            elif self._paused:
+                self._stall(not pictures.full)
+            elif self._viewer.paused:
                 pass
             elif waiting is not None:
-                rest = wait_for(waiting, now=now)
+                rest = wait_for(waiting.frame, now=now)
                 if rest <= 0:
-                    self._show_or_drop(waiting, next_ready=frames.ready)
+                    self._show_or_drop(waiting, next_ready=pictures.ready)
                     waiting = None
             elif ended:
                 rest = self._last_moment(stop) - now
                 if rest <= 0:
-                    return
+                    return None
             else:
                 self._stall(now > self._end + STALL)
-            self._obey(self._display.keys(min(max(rest, 0), POLL)), governor)
+            self._mind(rest)
+        return self._leave
 
-    def _preroll(self, frames: Ahead[Frame], governor: Governor) -> Frame | None:
-        """The first frame, once others stand ready and so does the sound; None: no film."""
+    def _preroll(self, pictures: Ahead[Picture]) -> bool:
+        """Show the first picture as soon as it is there; begin once others and the sound are.
+
+        Whether the film has ended before it began.
+        """
+        first: Picture | None = None
         since: float | None = None
-        while not self._quit:
-            if frames.full:
+        while self._leave is None:
+            if pictures.ready and (first is None or first.early):
+                first = next(pictures, None)
+                if first is None:
+                    return True
+                self.position = float(first.frame.pts)
+                self._show(first)
+            if first is not None and not first.early and pictures.full:
                 since = self._monotonic() if since is None else since
                 if self._monotonic() - since >= PREROLL or self._sound_is_there():
-                    return next(frames, None)
-            self._obey(self._display.keys(POLL), governor)
-        return None
+                    self._begin(first.frame)
+                    return False
+            self._mind(POLL)
+        return True
 
     def _sound_is_there(self) -> bool:
         return self._sound is None or self._sound.first() is not None or self._sound.ended
 
     def _begin(self, first: Frame) -> None:
         start = first.pts
-        if self._sound is None:
-            self._clock = self._timer = WallClock(start=float(start), monotonic=self._monotonic)
-        else:
+        self._timer = WallClock(start=float(start), monotonic=self._monotonic)
+        self._clock = self._timer
+        if self._sound is not None:
             start = min(start, self._sound.first() or start)
             self._sound.begin(start)
             self._sound.feed(pad=True)
@@ -134,47 +193,72 @@ class Loop:
         self.time = float(start)
         self._run_or_stand()
 
-    def _show_or_drop(self, frame: Frame, *, next_ready: bool) -> None:
+    def _show_or_drop(self, picture: Picture, *, next_ready: bool) -> None:
+        frame = picture.frame
         if is_over(frame, now=self.time) and next_ready:
             self._tally.drop(frame, LATE)
             return
-        self._meter.note("present", lambda: self._display.write(frame))
-        self.skew.append(self._clock.now() - float(frame.pts))
+        self._show(picture)
+        self._record.skew.append(self._clock.now() - float(frame.pts))
+
+    def _show(self, picture: Picture) -> None:
+        frame, viewer = picture.frame, self._viewer
+        self._cover()
+        self._meter.note(
+            "present",
+            lambda: self._display.show(frame, beside=picture.plain, divider=viewer.divider),
+        )
         self._end = float(frame.pts + frame.duration)
-        self.shown += 1
+        self._record.on_screen = picture
+        self._record.shown += not picture.early
+        if self._record.first is None:
+            self._record.first = self._monotonic()
 
     def _last_moment(self, stop: float | None) -> float:
-        """When to end, once the last frame is on the screen: sound may go on after it."""
+        """When to end, once the last picture is on the screen: sound may go on after it."""
         end = self._end if self._sound is None else max(self._end, float(self._sound.end))
         return end if stop is None else min(end, stop)
 
     def _stall(self, stalled: bool) -> None:
         if stalled != self._stalled:
             self._stalled = stalled
-            self.stalls += stalled
-            self._run_or_stand()
+            self._record.stalls += stalled
 
     def _run_or_stand(self) -> None:
+        self._standing = self._viewer.paused or self._stalled
         parts: list[WallClock | Feeder] = [self._timer]
         if self._sound is not None:
             parts.append(self._sound)
         for part in parts:
-            if self._paused or self._stalled:
+            if self._standing:
                 part.stand()
             else:
                 part.go()
 
-    def _obey(self, keys: Iterable[str], governor: Governor) -> None:
-        for key in keys:
-            match CONTROLS.get(key):
-                case Control.PAUSE:
-                    self._paused = not self._paused
-                    self._run_or_stand()
-                case Control.COMPARE:
-                    governor.on = not governor.on
-                case Control.FULL_SCREEN:
-                    self._display.toggle_full_screen()
-                case Control.QUIT:
-                    self._quit = True
-                case None:
-                    pass
+    def _mind(self, rest: float) -> None:
+        """Rest until the viewer does something, and see to it."""
+        viewer, area = self._viewer, self._display.area
+        if self._cover() and rest > SHORT_REST:
+            self._display.refresh()
+        for event in self._display.events(min(max(rest, 0), POLL)):
+            self._leave = self._leave or viewer.obey(
+                event, time=self.position, span=self._span, area=area
+            )
+        self._attend()
+        if viewer.full_screen != self._full_screen:
+            self._full_screen = viewer.full_screen
+            self._display.toggle_full_screen()
+        if self._sound is not None:
+            self._sound.set_loudness(viewer.loudness)
+        if self.time != NOT_BEGUN and self._standing != (viewer.paused or self._stalled):
+            self._run_or_stand()
+
+    def _cover(self) -> bool:
+        """Lay over the film what the viewer is to see; whether that changed."""
+        sprites = self._viewer.sprites(time=self.position, span=self._span, area=self._display.area)
+        self._display.divide(self._viewer.divider)
+        if sprites == self._sprites:
+            return False
+        self._sprites = sprites
+        self._display.cover(sprites)
+        return True

@@ -1,224 +1,320 @@
-"""Play a film: everything from its bytes to the screen, and the receipt of it."""
+"""Play films: everything from their bytes to the screen, and the receipt of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
+from PIL import Image
 
 from vidlift import models
-from vidlift.descriptor import SCALES
-from vidlift.errors import OutputError, UsageError
-from vidlift.frame import Frame
+from vidlift.errors import OutputError, UsageError, VidliftError
 from vidlift.pipeline import Meter
-from vidlift.player.loop import Loop
-from vidlift.player.schedule import Governor, Tally, enlarge
+from vidlift.player import overlay
+from vidlift.player.choose import FRAMES_AHEAD, NO_SCREEN, Chooser
+from vidlift.player.film import Film, shown_name
+from vidlift.player.governor import Change, Governor
+from vidlift.player.loop import Loop, Record
+from vidlift.player.options import PlayOptions
+from vidlift.player.power import EnergyMeter
+from vidlift.player.schedule import NOT_BEGUN, Tally, enlarge
 from vidlift.player.sound import Feeder
+from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo, Viewer
 from vidlift.receipt import Receipt, peak_memory_mb, stage_times
-from vidlift.sinks.screen import shown_size, turn
-from vidlift.sinks.window import Speaker, Window
-from vidlift.sources import is_url, open_bytes
-from vidlift.sources.split import Split
+from vidlift.rgb import to_rgb
+from vidlift.sinks.speaker import Speaker
+from vidlift.sinks.window import Window
 from vidlift.stages.ahead import ahead
 from vidlift.stages.pair import pair
-from vidlift.upscaler import Upscaler
-from vidlift.video import VideoInfo
 
-DISPLAYS = ("window", "none")
-
-NO_SCREEN = (1920, 1080)
-"""The screen that ``-s auto`` fits where there is none."""
-
-FRAMES_AHEAD = 4
-"""Finished frames that wait for their time: what a burst of work may take longer."""
+__all__ = ["PlayOptions", "play"]
 
 CHUNKS_AHEAD = 16
 """Decoded chunks of sound that wait beside the half second the loudspeaker holds."""
 
+POWER_EVERY = 10.0
+"""Seconds between looks at where the power comes from."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayOptions:
-    scale: int | None = None
-    """2, 3 or 4; None: that of the model, or what fits the screen."""
-
-    model: str | None = None
-    """A name of the catalogue or an ``.onnx`` file; None: tier ``m`` of the scale."""
-
-    super_resolve: bool = True
-    """Begin with super-resolution, or with bicubic interpolation."""
-
-    duration: float | None = None
-    """Seconds to play; None: all."""
-
-    display: str = "none"
-    """``window``, or ``none``: SDL's dummy drivers, which take pictures and sound as real ones."""
-
-    engine: str = "auto"
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.scale is not None and self.scale not in SCALES:
-            raise UsageError(f"scale {self.scale}: there are networks for 2, 3 and 4")
-        if self.display not in DISPLAYS:
-            raise UsageError(f"display {self.display!r} is none of {', '.join(DISPLAYS)}")
-        if self.duration is not None and self.duration <= 0:
-            raise UsageError(f"a duration is more than 0 seconds, got {self.duration}")
+ENOUGH_PAIRS = 50
+"""Pairs after which a film's own figure for a network is remembered."""
 
 
-def play(where: str, options: PlayOptions | None = None) -> Receipt:
-    """Play a file or an http(s) URL with its sound; call it from the main thread.
+def play(where: str | Sequence[str], options: PlayOptions | None = None) -> Receipt:
+    """Play files or http(s) URLs with their sound; call it from the main thread.
 
-    Ends with the film, its ``duration``, or when the viewer quits. Raises the errors of
+    Ends with the last film, its ``duration``, or when the viewer quits. Raises the errors of
     ``vidlift.errors``.
     """
-    options = options or PlayOptions()
-    dummy = options.display == "none"
-    name = shown_name(where)
+    films = [where] if isinstance(where, str) else list(where)
+    if not films:
+        raise UsageError("there is nothing to play")
     with ExitStack() as stack:
-        entry = open_bytes(where)
-        if not isinstance(entry, Path):
-            stack.enter_context(closing(entry))
-        split = stack.enter_context(closing(Split(entry, name=name)))
-        info = split.pictures.info
-        window = stack.enter_context(
-            closing(
-                Window(
-                    f"{Path(name).name} – Vidlift",
-                    source_height=info.height,
-                    display_matrix=info.display_matrix,
-                    dummy=dummy,
-                )
-            )
-        )
-        model = _model(options, info, NO_SCREEN if dummy else window.screen_size)
-        upscaler, plain = _upscalers(model, options, info, stack)
-        warnings: list[str] = []
-        sound = _open_sound(split, stack, dummy=dummy, warnings=warnings)
+        return _Session(films, options or PlayOptions(), stack).run()
 
-        tally, meter = Tally(), Meter()
-        loop = Loop(window, sound=sound, tally=tally, meter=meter)
-        governor = Governor(lambda: loop.time, enough=_enough(info), on=options.super_resolve)
-        pictures = until(meter.watch("decode", split.pictures), options.duration)
-        big = enlarge(
-            pair(pictures),
-            upscaler=upscaler,
-            plain=plain,
-            governor=governor,
-            tally=tally,
-            meter=meter,
-        )
-        frames = stack.enter_context(closing(ahead(big, depth=FRAMES_AHEAD)))
-        stack.callback(split.stop)  # before the threads are waited for
 
-        start = time.perf_counter()
-        loop.run(frames, governor=governor, stop=options.duration)
-        seconds = time.perf_counter() - start
-        lost = split.pictures.lost, split.sound.lost if split.sound else {}
+class _Session:
+    """A run of the player over its films: one window, one loudspeaker, one receipt."""
+
+    def __init__(self, films: list[str], options: PlayOptions, stack: ExitStack) -> None:
+        self._films = films
+        self._options = options
+        self._stack = stack
+        self._dummy = options.display == "none"
+        self._viewer = Viewer(monotonic=time.monotonic, super_resolve=options.super_resolve)
+        self._viewer.loop = options.loop
+        self._viewer.status = self._status
+        self._record, self._tally, self._meter = Record(), Tally(), Meter()
+        self._warnings: list[str] = []
+        self._lost: Counter[str] = Counter()
+        self._changes: list[Change] = []
+        self._begun = time.monotonic()
+        self._energy = EnergyMeter()
+        self._power_seen = self._begun
+        self._film = Film(films[0])
+        self._window = stack.enter_context(closing(self._open_window()))
+        self._speaker = self._open_speaker()
+        self._chooser = Chooser(self._film, options)
+        self._governor = self._govern()
+        self._loop: Loop | None = None
+        self._received = 0
+
+    def run(self) -> Receipt:
+        index = 0
+        try:
+            while True:
+                leave = self._play_film()
+                if isinstance(leave, Open):
+                    index += 1
+                    self._films.insert(index, leave.where)
+                else:
+                    following = self._following(index, leave)
+                    if following is None:
+                        break
+                    index = following
+                self._change_to(self._films[index])
+        finally:
+            self._chooser.close()
+            self._leave_film()
+        return self._receipt(time.monotonic() - self._begun)
+
+    def _following(self, index: int, leave: Leave | None) -> int | None:
+        """Which film comes after one was left, None at the end."""
+        match leave:
+            case Quit():
+                return None
+            case OtherFilm(step):
+                return min(max(index + step, 0), len(self._films) - 1)
+        if index + 1 < len(self._films):
+            return index + 1
+        return 0 if self._viewer.loop else None
+
+    def _play_film(self) -> Leave | None:
+        """Play the film that is open, with all seeks; returns why it was left."""
+        at: float | None = None
+        while True:
+            leave = self._play_from(at)
+            match leave:
+                case SeekTo(time=at):
+                    continue
+                case Open(where):
+                    try:
+                        Film(where).close()
+                    except VidliftError as error:
+                        self._viewer.say(str(error))
+                        assert self._loop is not None
+                        at = self._loop.position
+                        continue
+            return leave
+
+    def _play_from(self, at: float | None) -> Leave | None:
+        """Build the chain anew from a time on, or from the beginning, and play it."""
+        film, split = self._film, self._film.split
+        if at is not None:
+            film.seek(at)
+        stop = None
+        if self._options.duration is not None:
+            stop = film.span.start + self._options.duration
+        self._loop = loop = Loop(
+            self._window,
+            self._viewer,
+            self._record,
+            span=film.span,
+            tally=self._tally,
+            meter=self._meter,
+            attend=self._attend,
+        )
+        pictures = enlarge(
+            pair(self._meter.watch("decode", film.frames(stop=stop))),
+            shelf=self._chooser.shelf,
+            governor=self._governor,
+            tally=self._tally,
+            meter=self._meter,
+            wish=self._viewer.wish,
+            hurry=at is not None,
+        )
+        with ExitStack() as threads:
+            frames = threads.enter_context(closing(ahead(pictures, depth=FRAMES_AHEAD)))
+            sound = None
+            if film.sound is not None and self._speaker is not None:
+                chunks = threads.enter_context(closing(ahead(film.sound, depth=CHUNKS_AHEAD)))
+                sound = Feeder(chunks, self._speaker, loudness=self._viewer.loudness)
+            threads.callback(split.stop)  # before the threads are waited for
+            return loop.run(frames, sound, stop=stop)
+
+    def _change_to(self, where: str) -> None:
+        """Close the film that was left and open another, or the same again."""
+        self._leave_film()
+        self._chooser.close()
+        self._film = Film(where)
+        self._window.begin(**self._window_options())
+        if self._speaker is None:
+            self._film.split.mute()
+        self._chooser = Chooser(self._film, self._options)
+        self._governor = self._govern()
+
+    def _leave_film(self) -> None:
+        self._lost.update(self._film.lost)
+        self._received += self._film.received or 0
+        self._changes += self._governor.changes
+        for name, seconds in self._governor.seen.items():
+            if len(seconds) >= ENOUGH_PAIRS:
+                # The quarter that went best: what it costs when nothing else runs.
+                self._chooser.ladders.remember(name, float(np.percentile(seconds, 25)))
+        self._film.close()
+
+    def _govern(self) -> Governor:
+        screen = NO_SCREEN if self._dummy else self._window.screen_size
+        return self._chooser.governor(self._now, screen)
+
+    def _now(self) -> float:
+        return NOT_BEGUN if self._loop is None else self._loop.time
+
+    def _attend(self) -> None:
+        """See to what the viewer and the machine want of the governor."""
+        governor, viewer = self._governor, self._viewer
+        governor.on = viewer.super_resolve
+        area = self._window.area
+        if not self._dummy and area[0]:
+            governor.scale = self._chooser.scale(area)
+        if time.monotonic() >= self._power_seen + POWER_EVERY:
+            self._power_seen = time.monotonic()
+            governor.cap = self._chooser.cap()
+            self._energy.joules()
+        if viewer.save_picture:
+            viewer.save_picture = False
+            viewer.say(self._save_picture())
+
+    def _save_picture(self) -> str:
+        picture = self._record.on_screen
+        if picture is None:
+            return "there is no picture yet"
+        seconds = float(picture.frame.pts) - self._film.span.start
+        moment = overlay.clock_text(seconds).replace(":", ".")
+        where = Path(f"{Path(self._film.name).stem}-{moment}-{picture.by}.png")
+        rgb = to_rgb(
+            picture.frame, source_height=self._film.info.height, siting=self._film.info.siting
+        )
+        try:
+            Image.fromarray(rgb).save(where)
+        except OSError as error:
+            return f"cannot write {where}: {error.strerror}"
+        return f"saved {where}"
+
+    def _open_window(self) -> Window:
+        return Window(**self._window_options(), dummy=self._dummy)
+
+    def _window_options(self) -> dict[str, Any]:
+        return {
+            "title": f"{Path(self._film.name).name} – Vidlift",
+            "source_height": self._film.info.height,
+            "display_matrix": self._film.info.display_matrix,
+        }
+
+    def _open_speaker(self) -> Speaker | None:
+        try:
+            return self._stack.enter_context(closing(Speaker(dummy=self._dummy)))
+        except OutputError as error:
+            if self._film.sound is not None:
+                self._warnings.append(f"played without sound: {error}")
+            self._film.split.mute()
+            return None
+
+    def _status(self) -> overlay.Rows:
+        """The figures of the overlay."""
+        film, record, picture = self._film, self._record, self._record.on_screen
+        lasts = self._chooser.ladders.pair_lasts
+        rows = [("film", f"{film.info.width}x{film.info.height}, {2 / lasts:.3g} frames/s")]
+        if picture is not None:
+            by = picture.by
+            engine = self._chooser.ladders.engine_of.get(by, "")
+            rows.append(("shown", f"{picture.frame.width}x{picture.frame.height} by {by}"))
+            rows.append(("engine", engine))
+            if by in self._governor.seen:
+                took = 500 * float(np.median(self._governor.seen[by][-24:]))
+                rows.append(("network", f"{took:.1f} ms a frame of {500 * lasts:.1f}"))
+        for stage in ("decode", "present"):
+            if seconds := self._meter.seconds.get(stage):
+                rows.append((stage, f"{1000 * float(np.median(seconds[-48:])):.1f} ms"))
+        rows.append(("dropped", str(sum(self._tally.dropped.values()))))
+        rows.append(("bypassed", str(sum(self._tally.bypassed.values()))))
+        if skew := _skew(record.skew[-240:]):
+            rows.append(("skew", f"{skew['p95']:.1f} ms"))
+        rows.append(("memory", f"{peak_memory_mb():.0f} MB at most"))
+        passed = max(time.monotonic() - self._begun, 1e-3)
+        if film.received is not None:
+            rows.append(("received", f"{8e-6 * film.received / passed:.2f} Mbit/s"))
+        joules = self._energy.joules()
+        if joules is not None:
+            rows.append(("power", f"{joules / passed:.1f} W"))
+        return rows
+
+    def _receipt(self, seconds: float) -> Receipt:
+        info, record, tally = self._film.info, self._record, self._tally
+        by = max(tally.made_by, key=lambda name: tally.made_by[name], default=None)
+        networks = [name for name in tally.made_by if not name.startswith(models.BICUBIC)]
+        main = max(networks, key=lambda name: tally.made_by[name], default=by)
+        known = main is not None and main in self._chooser.ladders.engine_of
+        model = self._chooser.ladders.model(main) if known and main is not None else None
+        scale = model.descriptor.scale if model else self._governor.scale
+        joules = self._energy.joules()
+        first = record.first
         return Receipt(
             command="play",
-            input=name,
-            model=upscaler.descriptor.name,
-            model_sha256=upscaler.model.sha256,
-            engine=upscaler.engine,
-            scale=upscaler.scale,
+            input=", ".join(dict.fromkeys(map(shown_name, self._films))),
+            model=None if model is None else model.descriptor.name,
+            model_sha256=None if model is None else model.sha256,
+            engine=self._chooser.ladders.engine_of.get(main or ""),
+            scale=scale,
             size_in=(info.width, info.height),
-            size_out=(info.width * upscaler.scale, info.height * upscaler.scale),
-            frames_in=len(meter.seconds.get("decode", ())),
-            frames_out=loop.shown,
+            size_out=(info.width * scale, info.height * scale),
+            frames_in=len(self._meter.seconds.get("decode", ())),
+            frames_out=record.shown,
             bypassed=dict(tally.bypassed),
             dropped=dict(tally.dropped),
             seconds=round(seconds, 3),
-            fps=round(loop.shown / seconds, 2),
-            stages=stage_times(meter),
+            fps=round(record.shown / seconds, 2),
+            stages=stage_times(self._meter),
             peak_memory_mb=peak_memory_mb(),
-            warnings=(*warnings, *(f"{n} x {why}" for part in lost for why, n in part.items())),
+            warnings=(*self._warnings, *(f"{n} x {why}" for why, n in self._lost.items())),
             extra={
-                "display": options.display,
-                "clock": "wall" if sound is None else "audio",
-                "skew_ms": _skew(loop.skew),
-                "stalls": loop.stalls,
+                "display": self._options.display,
+                "clock": "wall" if self._film.sound is None else "audio",
+                "skew_ms": _skew(record.skew),
+                "stalls": record.stalls,
                 "drops": tally.drops,
-                "bytes_received": getattr(entry, "received", None),
+                "made_by": dict(tally.made_by),
+                "changes": [asdict(change) for change in self._changes],
+                "first_picture_s": None if first is None else round(first - self._begun, 3),
+                "joules_per_second": None if joules is None else round(joules / seconds, 2),
+                "bytes_received": self._received or None,
             },
         )
-
-
-def fitting_scale(size: tuple[int, int], screen: tuple[int, int]) -> int:
-    """The largest scale at which a picture of ``size`` does not exceed the screen; at least 2."""
-    fitting = [s for s in SCALES if size[0] * s <= screen[0] and size[1] * s <= screen[1]]
-    return max(fitting, default=min(SCALES))
-
-
-def shown_name(where: str) -> str:
-    """What messages and receipts call a source: a URL without what may be secret in it."""
-    if not is_url(where):
-        return where
-    parts = urlsplit(where)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def until(frames: Iterable[Frame], seconds: float | None) -> Iterator[Frame]:
-    """Yield the frames of the first ``seconds``, all of them where that is None."""
-    start: Fraction | None = None
-    for frame in frames:
-        start = frame.pts if start is None else start
-        if seconds is not None and frame.pts - start >= seconds:
-            return
-        yield frame
-
-
-def _model(options: PlayOptions, info: VideoInfo, screen: tuple[int, int]) -> models.Model:
-    if options.model is not None:
-        model = models.load(options.model)
-        if options.scale not in (None, model.descriptor.scale):
-            raise UsageError(
-                f"model {model.descriptor.name} is for scale {model.descriptor.scale}, "
-                f"not {options.scale}"
-            )
-        return model
-    shown = shown_size((info.width, info.height), sar=info.sar, turn=turn(info.display_matrix))
-    return models.load(f"m-x{options.scale or fitting_scale(shown, screen)}")
-
-
-def _upscalers(
-    model: models.Model, options: PlayOptions, info: VideoInfo, stack: ExitStack
-) -> tuple[Upscaler, Upscaler]:
-    """The network, and plain interpolation for pairs that bypass it; one for both if it is one."""
-    plain = models.kernel(scale=model.descriptor.scale)
-    made = [
-        stack.enter_context(
-            Upscaler(m, engine=options.engine, threads=options.threads, siting=info.siting)
-        )
-        for m in ([model] if model.sha256 == plain.sha256 else [model, plain])
-    ]
-    return made[0], made[-1]
-
-
-def _open_sound(
-    split: Split, stack: ExitStack, *, dummy: bool, warnings: list[str]
-) -> Feeder | None:
-    if split.sound is None:
-        return None
-    try:
-        speaker = stack.enter_context(closing(Speaker(dummy=dummy)))
-    except OutputError as error:
-        warnings.append(f"played without sound: {error}")
-        split.mute()
-        return None
-    chunks = stack.enter_context(closing(ahead(split.sound, depth=CHUNKS_AHEAD)))
-    return Feeder(chunks, speaker)
-
-
-def _enough(info: VideoInfo) -> float:
-    """Seconds of finished film at which a player that was late has caught up."""
-    return float(FRAMES_AHEAD / 2 / (info.rate or 24))
 
 
 def _skew(seconds: Any) -> dict[str, float]:

@@ -1,21 +1,37 @@
-"""What becomes of a frame: shown when, super-resolved or not, or dropped, and why."""
+"""What becomes of a frame: shown when, made bigger by what, or dropped, and why."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
+from vidlift.player.governor import LATE, Choice, Governor, Rung
+from vidlift.player.shelf import Shelf
 from vidlift.stages.pair import Pair
 
-LATE = "late"
-SWITCHED_OFF = "switched off"
+LOADING = "its network is being loaded"
 
-SKIPS_MAX = 4
-"""Pairs dropped in a row at most, so that something is shown however slow the machine is."""
+NOT_BEGUN = -math.inf
+"""The media time before playback begins: everything is early."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A frame on its way to the screen."""
+
+    frame: Frame
+    by: str
+    """Name of the model that made it bigger."""
+
+    early: bool = False
+    """Shown for the moment: the same frame, made better, comes next."""
+
+    plain: Frame | None = None
+    """The same by plain interpolation, where both are to be seen side by side."""
 
 
 def wait_for(frame: Frame, *, now: float) -> float:
@@ -28,53 +44,6 @@ def is_over(frame: Frame, *, now: float) -> bool:
     return frame.duration > 0 and now >= float(frame.pts + frame.duration)
 
 
-class Pairwise(Protocol):
-    """What makes a pair bigger: ``Upscaler``."""
-
-    def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]: ...
-
-
-class Governor:
-    """Decides for each pair, before any work on it, whether there is time to super-resolve it.
-
-    A pair that would be ready only after it is due bypasses the network, and so do those after
-    it until the player has caught up: ``enough`` seconds in hand, or as much as a pair costs.
-    """
-
-    def __init__(self, now: Callable[[], float], *, enough: float, on: bool = True) -> None:
-        """``now`` is the media time, minus infinity before playback begins."""
-        self._now = now
-        self._enough = enough
-        self._cost = 0.0
-        self._behind = False
-        self._skips = 0
-        self.on = on
-        """Whether the viewer wants super-resolution. Another thread may set it."""
-
-    def bypass(self, pair: Pair) -> str | None:
-        """Why this pair is not to be super-resolved, None where it is."""
-        in_hand = float(pair.first.pts) - self._now()
-        self._behind = in_hand < (max(self._enough, self._cost) if self._behind else self._cost)
-        if not self.on:
-            return SWITCHED_OFF
-        if self._behind:
-            # What was slow once is tried again in time: another program may have been busy.
-            self._cost *= 0.99
-            return LATE
-        return None
-
-    def skip(self, pair: Pair) -> bool:
-        """Whether even plain interpolation is too late: the pair's time has passed."""
-        last = pair.second
-        passed = last.duration > 0 and self._now() >= float(last.pts + last.duration)
-        self._skips = self._skips + 1 if passed and self._skips < SKIPS_MAX else 0
-        return self._skips > 0
-
-    def took(self, seconds: float) -> None:
-        """Learn what super-resolving a pair costs."""
-        self._cost = seconds if not self._cost else self._cost + (seconds - self._cost) / 4
-
-
 class Tally:
     """What happened to the frames of a run, by reason, as receipts want it."""
 
@@ -82,6 +51,9 @@ class Tally:
     """Drops that are noted one by one."""
 
     def __init__(self) -> None:
+        self.made_by: Counter[str] = Counter()
+        """Frames by the model that made them bigger."""
+
         self.bypassed: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self.drops: list[tuple[float, str]] = []
@@ -96,39 +68,77 @@ class Tally:
             self.drops.append((round(float(frame.pts), 3), reason))
 
 
+@dataclass(slots=True, kw_only=True)
+class Wish:
+    """What the viewer wants of the pictures. Set by one thread, looked at by another."""
+
+    side_by_side: bool = False
+    """Plain interpolation beside what the network makes."""
+
+
 def enlarge(
     pairs: Iterable[Pair],
     *,
-    upscaler: Pairwise,
-    plain: Pairwise,
+    shelf: Shelf,
     governor: Governor,
     tally: Tally,
     meter: Meter,
-) -> Iterator[Frame]:
-    """Yield the frames of the pairs, super-resolved or interpolated as the governor says.
+    wish: Wish,
+    hurry: bool = False,
+) -> Iterator[Picture]:
+    """Yield the frames of the pairs, made bigger by what the governor chooses.
 
-    All frames have one size. The first pair goes through both, so that neither is loaded and
-    compiled while the film runs.
+    Before the first, what it needs is loaded; what a later step needs is loaded beside the film,
+    and until it is there pairs are interpolated. In a ``hurry``, after a seek, the first frame
+    is given interpolated, early, before all else.
     """
-    warm = False
+    first = True
     for pair in pairs:
-        if not warm:
-            plain.pair(pair.first, pair.second)
-            upscaler.pair(pair.first, pair.second)
-            warm = True
         if governor.skip(pair):
             for frame in pair.frames:
                 tally.drop(frame, LATE)
             continue
-        reason = governor.bypass(pair)
-        if reason is None:
-            big = meter.note("upscale pair", lambda p=pair: upscaler.pair(p.first, p.second))  # type: ignore[misc]
-            governor.took(meter.seconds["upscale pair"][-1])
-        else:
-            tally.bypass(pair, reason)
-            big = meter.note("bicubic pair", lambda p=pair: plain.pair(p.first, p.second))  # type: ignore[misc]
-        yield from big[: len(pair.frames)]
+        choice = governor.choose(pair)
+        plain = governor.plain()
+        interpolation = shelf.take(plain, pair)
+        if first:
+            first = False
+            if hurry:
+                quick, _ = interpolation.pair(pair.first, pair.first)
+                yield Picture(frame=quick, by=plain.name, early=True)
+            if choice.bypass is None:
+                shelf.take(choice.rung, pair)
+        choice = _at_hand(choice, plain, shelf, pair)
+        if choice.bypass is not None:
+            tally.bypass(pair, choice.bypass)
+        tally.made_by[choice.rung.name] += len(pair.frames)
+        yield from _make(choice, plain, shelf, pair, governor, meter, wish)
 
 
-NOT_BEGUN = -math.inf
-"""The media time before playback begins: everything is early."""
+def _at_hand(choice: Choice, plain: Rung, shelf: Shelf, pair: Pair) -> Choice:
+    """The choice, or plain interpolation where its network is not loaded yet."""
+    if shelf.offer(choice.rung, pair) is None:
+        return Choice(rung=plain, bypass=LOADING)
+    return choice
+
+
+def _make(
+    choice: Choice,
+    plain: Rung,
+    shelf: Shelf,
+    pair: Pair,
+    governor: Governor,
+    meter: Meter,
+    wish: Wish,
+) -> Iterator[Picture]:
+    """The pair's frames, bigger. A generator of its own: nothing is held when it has ended."""
+    stage = "upscale pair" if choice.bypass is None else "bicubic pair"
+    network = shelf.take(choice.rung, pair)
+    made = meter.note(stage, lambda: network.pair(pair.first, pair.second))
+    governor.took(choice.rung, meter.seconds[stage][-1])
+    beside: tuple[Frame | None, ...] = (None, None)
+    if wish.side_by_side:
+        other = shelf.take(plain, pair)
+        beside = meter.note("bicubic beside", lambda: other.pair(pair.first, pair.second))
+    for index in range(len(pair.frames)):
+        yield Picture(frame=made[index], by=choice.rung.name, plain=beside[index])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,10 @@ class Speaker(Protocol):
         """Seconds of sound that the device has not taken yet."""
         ...
 
+    def replace(self, make: Callable[[int], NDArray[np.int16]]) -> None:
+        """Put other samples in the place of those queued; ``make`` is told how many they are."""
+        ...
+
     def pause(self, paused: bool) -> None: ...
 
 
@@ -61,12 +66,19 @@ class Feeder:
     there is silence without end: the speaker's clock goes on.
     """
 
-    def __init__(self, chunks: Chunks, speaker: Speaker) -> None:
+    def __init__(self, chunks: Chunks, speaker: Speaker, *, loudness: float = 1.0) -> None:
+        """The speaker is made to stand, and what another left in it is gone."""
+        speaker.pause(True)
+        speaker.replace(lambda _count: _SILENCE[:0])
         self._chunks = chunks
         self._speaker = speaker
         self._waiting: SoundChunk | None = None
         self._start = Fraction(0)
         self._pushed = 0
+        self._loudness = loudness
+        self._recent: deque[NDArray[np.int16]] = deque()
+        """What was pushed last, as it came: at least what the speaker has not taken yet."""
+
         self.ended = False
         """Whether the last chunk has been pushed."""
 
@@ -81,6 +93,12 @@ class Feeder:
     def begin(self, start: Fraction) -> None:
         """Say which media time the first sample pushed stands for. Call it once, first."""
         self._start = self.end = start
+
+    def set_loudness(self, loudness: float) -> None:
+        """Multiply samples by this, from the next on that the device takes."""
+        if loudness != self._loudness:
+            self._loudness = loudness
+            self._speaker.replace(lambda count: self._loud(self._last(count)))
 
     @property
     def step(self) -> float:
@@ -122,10 +140,24 @@ class Feeder:
         """Media time at which everything pushed so far ends."""
         return self._start + Fraction(self._pushed, RATE)
 
-    def _push(self, samples: NDArray[Any]) -> None:
-        if len(samples):
-            self._speaker.push(samples)
-            self._pushed += len(samples)
+    def _push(self, samples: NDArray[np.int16]) -> None:
+        if not len(samples):
+            return
+        self._speaker.push(self._loud(samples))
+        self._pushed += len(samples)
+        self._recent.append(samples)
+        spare = sum(map(len, self._recent)) - int(self._speaker.queued() * RATE) - 1
+        while len(self._recent[0]) <= spare:
+            spare -= len(self._recent.popleft())
+
+    def _last(self, count: int) -> NDArray[np.int16]:
+        return np.concatenate([_SILENCE[:0], *self._recent])[-count:] if count else _SILENCE[:0]
+
+    def _loud(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+        if self._loudness == 1:
+            return samples
+        louder: NDArray[np.int16] = (samples * np.float32(self._loudness)).astype(np.int16)
+        return louder
 
     def _peek(self) -> SoundChunk | None:
         if self._waiting is None and not self.ended and self._chunks.ready:

@@ -1,15 +1,14 @@
-"""A window and a loudspeaker through SDL 2. The only file that knows SDL.
+"""A window through SDL 2: pictures whole and in shape, and what lies over them.
 
-All calls come from one thread, the main one: SDL asks for that. With ``dummy`` neither a screen
-nor a sound card is needed: SDL's dummy drivers take pictures and sound at the same pace.
+All calls come from one thread, the main one: SDL asks for that. With ``dummy`` no screen is
+needed: SDL's dummy driver takes pictures at the same pace.
 """
 
 from __future__ import annotations
 
 import ctypes
-import warnings
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,30 @@ from vidlift.color import matrix_for_display
 from vidlift.errors import OutputError
 from vidlift.frame import Frame, Plane
 from vidlift.sinks import screen
+from vidlift.sinks import sdl as sdl_library
+from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer, Resized
 
 NEARLY_709 = (1, 9)
 """Matrices shown as BT.709: SDL knows that and BT.601, and BT.2020 is nearer to the former."""
 
-RATE = 48_000
-BUFFER = 1024
-"""Samples that the sound device takes at a time."""
+DIVIDER = 2
+"""Width in dots of the line between two pictures."""
 
-_BYTES_A_SAMPLE = 4
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sprite:
+    """A small picture that lies over the film. The same object costs nothing the second time."""
+
+    x: int
+    y: int
+    """Where its upper left corner is, in dots of the window's area."""
+
+    pixels: NDArray[np.uint8]
+    """Red, green, blue and opacity, [H, W, 4]."""
 
 
 class Window:
-    """Shows frames as they come, whole and in shape. A ``Sink``.
+    """Shows frames as they come. A ``Sink``.
 
     It opens with the first frame, in the size of that frame or what the screen has room for.
     """
@@ -44,24 +54,31 @@ class Window:
         display_matrix: tuple[int, ...] | None = None,
         dummy: bool = False,
     ) -> None:
-        """``source_height`` decides the matrix where the tags do not. Raises ``OutputError``."""
-        self._sdl = _sdl()
+        """See ``begin`` for the rest. Raises ``OutputError`` where there is no screen."""
+        self._sdl = sdl_library.load()
+        self._window: Any = None
+        self._renderer: Any = None
+        self._textures: dict[str, _Texture] = {}
+        self._sprites: dict[Sprite, Any] = {}
+        self._shown = (1, 1)
+        self._divider: float | None = None
+        self.begin(title, source_height=source_height, display_matrix=display_matrix)
+        sdl_library.hint(self._sdl, b"SDL_VIDEODRIVER", b"dummy" if dummy else b"")
+        if self._sdl.SDL_InitSubSystem(self._sdl.SDL_INIT_VIDEO):
+            raise OutputError(
+                f"no screen to open a window on: {sdl_library.error(self._sdl)}; "
+                "`--display none` plays without one"
+            )
+
+    def begin(
+        self, title: str, *, source_height: int, display_matrix: tuple[int, ...] | None = None
+    ) -> None:
+        """What follows is another film. ``source_height`` decides the matrix where no tag does."""
         self._title = title
         self._source_height = source_height
         self._turn = screen.turn(display_matrix)
-        self._window: Any = None
-        self._renderer: Any = None
-        self._texture: Any = None
-        self._textured: tuple[tuple[int, int], int] | None = None
-        """Size and matrix the texture was made for."""
-
-        self._shown = (1, 1)
-        _hint(self._sdl, b"SDL_VIDEODRIVER", b"dummy" if dummy else b"")
-        if self._sdl.SDL_InitSubSystem(self._sdl.SDL_INIT_VIDEO):
-            raise OutputError(
-                f"no screen to open a window on: {_error(self._sdl)}; "
-                "`--display none` plays without one"
-            )
+        if self._window is not None:
+            self._sdl.SDL_SetWindowTitle(self._window, title.encode())
 
     @property
     def screen_size(self) -> tuple[int, int]:
@@ -70,34 +87,74 @@ class Window:
         self._check(self._sdl.SDL_GetDesktopDisplayMode(0, ctypes.byref(mode)) == 0)
         return mode.w, mode.h
 
+    @property
+    def area(self) -> tuple[int, int]:
+        """Width and height in dots of what the window can show; (0, 0) before it is open."""
+        if self._renderer is None:
+            return 0, 0
+        width, height = ctypes.c_int(), ctypes.c_int()
+        self._sdl.SDL_GetRendererOutputSize(
+            self._renderer, ctypes.byref(width), ctypes.byref(height)
+        )
+        return max(1, width.value), max(1, height.value)
+
     def write(self, frame: Frame) -> None:
         """Show a frame; it is on the screen when this returns."""
-        sdl = self._sdl
-        shown = screen.shown_size(frame.size, sar=frame.sar, turn=self._turn)
+        self.show(frame)
+
+    def show(
+        self, frame: Frame, *, beside: Frame | None = None, divider: float | None = None
+    ) -> None:
+        """Show a frame, or ``beside`` left of ``divider``, a share of the width, and it right."""
+        self._shown = screen.shown_size(frame.size, sar=frame.sar, turn=self._turn)
         if self._window is None:
-            self._open(shown)
-        self._shown = shown
-        matrix = matrix_for_display(frame.color, height=self._source_height)
-        if self._textured != (frame.size, matrix):
-            self._make_texture(frame.size, matrix)
-        planes = screen.planes_420(frame)
-        self._check(sdl.SDL_UpdateYUVTexture(self._texture, None, *_memory(planes)) == 0)
-        self._present()
+            self._open(self._shown)
+        self._upload("picture", frame)
+        self._divider = divider if beside is not None else None
+        if beside is not None:
+            self._upload("beside", beside)
+        self.refresh()
 
-    def keys(self, wait: float) -> Iterator[str]:
-        """Names of the keys pressed, ``close`` for the window's button, in order.
+    def divide(self, divider: float) -> None:
+        """Move the line between two pictures that are shown side by side."""
+        if self._divider is not None:
+            self._divider = divider
 
-        Waits up to ``wait`` seconds for the first thing to happen, in whole milliseconds.
-        """
+    def cover(self, sprites: Sequence[Sprite]) -> None:
+        """What lies over the film from the next picture or ``refresh`` on, lowest first."""
+        kept = {sprite: self._sprites.pop(sprite, None) for sprite in sprites}
+        for texture in self._sprites.values():
+            if texture is not None:
+                self._sdl.SDL_DestroyTexture(texture)
+        self._sprites = kept
+
+    def refresh(self) -> None:
+        """Draw what is shown anew."""
+        if "picture" in self._textures:
+            self._draw()
+            self._sdl.SDL_RenderPresent(self._renderer)
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """What is shown, as red, green and blue [H, W, 3]: for tests and pictures of the window."""
+        self._draw()
+        width, height = self.area
+        read = np.empty((height, width, 3), np.uint8)
+        failed = self._sdl.SDL_RenderReadPixels(
+            self._renderer,
+            None,
+            self._sdl.SDL_PIXELFORMAT_RGB24,
+            read.ctypes.data_as(ctypes.c_void_p),
+            read.strides[0],
+        )
+        self._check(failed == 0)
+        return read
+
+    def events(self, wait: float) -> Iterator[Event]:
+        """What has happened, in order; waits up to ``wait`` seconds for the first, in whole ms."""
         sdl, event = self._sdl, self._sdl.SDL_Event()
         happened = sdl.SDL_WaitEventTimeout(ctypes.byref(event), max(0, int(wait * 1000)))
         while happened:
-            if event.type == sdl.SDL_QUIT:
-                yield "close"
-            elif event.type == sdl.SDL_KEYDOWN and not event.key.repeat:
-                yield sdl.SDL_GetKeyName(event.key.keysym.sym).decode().lower()
-            elif event.type == sdl.SDL_WINDOWEVENT and self._textured is not None:
-                self._present()  # uncovered, or of a new size
+            yield from self._translate(event)
             happened = sdl.SDL_PollEvent(ctypes.byref(event))
 
     def toggle_full_screen(self) -> None:
@@ -109,13 +166,15 @@ class Window:
 
     def close(self) -> None:
         sdl = self._sdl
-        if self._texture is not None:
-            sdl.SDL_DestroyTexture(self._texture)
+        self.cover(())
+        for texture in self._textures.values():
+            sdl.SDL_DestroyTexture(texture.handle)
         if self._renderer is not None:
             sdl.SDL_DestroyRenderer(self._renderer)
         if self._window is not None:
             sdl.SDL_DestroyWindow(self._window)
-        self._window = self._renderer = self._texture = self._textured = None
+        self._window = self._renderer = None
+        self._textures = {}
         sdl.SDL_QuitSubSystem(sdl.SDL_INIT_VIDEO)
 
     def _open(self, shown: tuple[int, int]) -> None:
@@ -138,110 +197,125 @@ class Window:
         ) or sdl.SDL_CreateRenderer(self._window, -1, sdl.SDL_RENDERER_SOFTWARE)
         self._check(self._renderer)
 
-    def _make_texture(self, size: tuple[int, int], matrix: int) -> None:
+    def _upload(self, slot: str, frame: Frame) -> None:
+        """Put a frame into one of the two textures, made anew where it does not fit."""
         sdl = self._sdl
-        if self._texture is not None:
-            sdl.SDL_DestroyTexture(self._texture)
-        # Before the texture: some renderers look at the mode when they make one.
-        sdl.SDL_SetYUVConversionMode(
-            sdl.surface.SDL_YUV_CONVERSION_BT709
-            if matrix in NEARLY_709
-            else sdl.surface.SDL_YUV_CONVERSION_BT601
-        )
-        self._texture = sdl.SDL_CreateTexture(
-            self._renderer, sdl.SDL_PIXELFORMAT_IYUV, sdl.SDL_TEXTUREACCESS_STREAMING, *size
-        )
-        self._check(self._texture)
-        self._textured = (size, matrix)
+        matrix = matrix_for_display(frame.color, height=self._source_height)
+        texture = self._textures.get(slot)
+        if texture is None or (texture.size, texture.matrix) != (frame.size, matrix):
+            if texture is not None:
+                sdl.SDL_DestroyTexture(texture.handle)
+                del self._textures[slot]
+            # Before the texture: some renderers look at the mode when they make one.
+            sdl.SDL_SetYUVConversionMode(
+                sdl.surface.SDL_YUV_CONVERSION_BT709
+                if matrix in NEARLY_709
+                else sdl.surface.SDL_YUV_CONVERSION_BT601
+            )
+            handle = sdl.SDL_CreateTexture(
+                self._renderer,
+                sdl.SDL_PIXELFORMAT_IYUV,
+                sdl.SDL_TEXTUREACCESS_STREAMING,
+                *frame.size,
+            )
+            self._check(handle)
+            texture = self._textures[slot] = _Texture(handle, frame.size, matrix)
+        planes = screen.planes_420(frame)
+        self._check(sdl.SDL_UpdateYUVTexture(texture.handle, None, *_memory(planes)) == 0)
 
-    def _present(self) -> None:
-        """Draw the texture: turned about the middle of the area, which is black around it."""
+    def _draw(self) -> None:
+        sdl, renderer = self._sdl, self._renderer
+        width, height = self.area
+        sdl.SDL_SetRenderDrawColor(renderer, 0, 0, 0, 255)
+        sdl.SDL_RenderClear(renderer)
+        x, _, w, _ = screen.fit(self._shown, (width, height))
+        if self._divider is None:
+            self._copy("picture")
+        else:
+            middle = x + round(self._divider * w)
+            for slot, left, right in (("beside", 0, middle), ("picture", middle, width)):
+                part = sdl.SDL_Rect(left, 0, max(1, right - left), height)
+                sdl.SDL_RenderSetClipRect(renderer, ctypes.byref(part))
+                self._copy(slot)
+            sdl.SDL_RenderSetClipRect(renderer, None)
+            line = sdl.SDL_Rect(middle - DIVIDER // 2, 0, DIVIDER, height)
+            sdl.SDL_SetRenderDrawColor(renderer, 255, 255, 255, 255)
+            sdl.SDL_RenderFillRect(renderer, ctypes.byref(line))
+        for sprite in self._sprites:
+            self._lay(sprite)
+
+    def _copy(self, slot: str) -> None:
+        """Draw a texture: turned about the middle of the area, which is black around it."""
         sdl, turn = self._sdl, self._turn
-        width, height = ctypes.c_int(), ctypes.c_int()
-        sdl.SDL_GetRendererOutputSize(self._renderer, ctypes.byref(width), ctypes.byref(height))
-        x, y, w, h = screen.fit(self._shown, (max(1, width.value), max(1, height.value)))
+        x, y, w, h = screen.fit(self._shown, self.area)
         if turn.on_its_side:  # the rectangle is that of the picture before it is turned
             x, y, w, h = x + (w - h) // 2, y + (h - w) // 2, h, w
         where = sdl.SDL_Rect(x, y, w, h)
         flip = sdl.SDL_FLIP_HORIZONTAL if turn.mirrored else sdl.SDL_FLIP_NONE
-        sdl.SDL_SetRenderDrawColor(self._renderer, 0, 0, 0, 255)
-        sdl.SDL_RenderClear(self._renderer)
+        handle = self._textures[slot].handle
         drawn = sdl.SDL_RenderCopyEx(
-            self._renderer, self._texture, None, ctypes.byref(where), turn.degrees, None, flip
+            self._renderer, handle, None, ctypes.byref(where), turn.degrees, None, flip
         )
         self._check(drawn == 0)
-        sdl.SDL_RenderPresent(self._renderer)
+
+    def _lay(self, sprite: Sprite) -> None:
+        sdl = self._sdl
+        height, width, _ = sprite.pixels.shape
+        if self._sprites[sprite] is None:
+            handle = sdl.SDL_CreateTexture(
+                self._renderer,
+                sdl.SDL_PIXELFORMAT_RGBA32,
+                sdl.SDL_TEXTUREACCESS_STATIC,
+                width,
+                height,
+            )
+            self._check(handle)
+            pixels = np.ascontiguousarray(sprite.pixels)
+            sdl.SDL_UpdateTexture(handle, None, pixels.ctypes.data, pixels.strides[0])
+            sdl.SDL_SetTextureBlendMode(handle, sdl.SDL_BLENDMODE_BLEND)
+            self._sprites[sprite] = handle
+        where = sdl.SDL_Rect(sprite.x, sprite.y, width, height)
+        sdl.SDL_RenderCopy(self._renderer, self._sprites[sprite], None, ctypes.byref(where))
+
+    def _translate(self, event: Any) -> Iterator[Event]:
+        sdl = self._sdl
+        match event.type:
+            case sdl.SDL_QUIT:
+                yield Closed()
+            case sdl.SDL_KEYDOWN:
+                yield Key(sdl.SDL_GetKeyName(event.key.keysym.sym).decode().lower())
+            case sdl.SDL_MOUSEMOTION:
+                held = bool(event.motion.state & sdl.SDL_BUTTON_LMASK)
+                yield self._pointer(event.motion, held)
+            case sdl.SDL_MOUSEBUTTONDOWN if event.button.button == sdl.SDL_BUTTON_LEFT:
+                yield self._pointer(event.button, True)
+            case sdl.SDL_DROPFILE | sdl.SDL_DROPTEXT:
+                yield Dropped(event.drop.file.decode(errors="replace").strip())
+                sdl.SDL_free(event.drop.file)
+            case sdl.SDL_WINDOWEVENT:
+                if event.window.event == sdl.SDL_WINDOWEVENT_SIZE_CHANGED:
+                    yield Resized()
+                self.refresh()  # uncovered, or of a new size
+
+    def _pointer(self, at: Any, pressed: bool) -> Pointer:
+        """Where it is in dots: a screen may have more of them than SDL counts points."""
+        width, height = ctypes.c_int(), ctypes.c_int()
+        self._sdl.SDL_GetWindowSize(self._window, ctypes.byref(width), ctypes.byref(height))
+        area = self.area
+        return Pointer(
+            at.x * area[0] // max(1, width.value), at.y * area[1] // max(1, height.value), pressed
+        )
 
     def _check(self, succeeded: Any) -> None:
         if not succeeded:
-            raise OutputError(f"the window cannot show the picture: {_error(self._sdl)}")
+            raise OutputError(f"the window cannot show the picture: {sdl_library.error(self._sdl)}")
 
 
-class Speaker:
-    """Plays what was pushed, in order; it stands until ``pause(False)``."""
-
-    step = BUFFER / RATE
-    """Seconds of sound that the device takes at a time."""
-
-    def __init__(self, *, dummy: bool = False) -> None:
-        """Opens the sound device. Raises ``OutputError`` where there is none."""
-        self._sdl = sdl = _sdl()
-        _hint(sdl, b"SDL_AUDIODRIVER", b"dummy" if dummy else b"")
-        if sdl.SDL_InitSubSystem(sdl.SDL_INIT_AUDIO):
-            raise OutputError(f"no sound device: {_error(sdl)}")
-        # No callback: a Python one would run in SDL's thread and stutter with the interpreter.
-        wanted = sdl.SDL_AudioSpec(RATE, sdl.AUDIO_S16SYS, 2, BUFFER)
-        self._device = sdl.SDL_OpenAudioDevice(None, 0, ctypes.byref(wanted), None, 0)
-        if not self._device:
-            message = _error(sdl)
-            sdl.SDL_QuitSubSystem(sdl.SDL_INIT_AUDIO)
-            raise OutputError(f"no sound device: {message}")
-
-    def push(self, samples: NDArray[np.int16]) -> None:
-        """Queue stereo samples [n, 2]."""
-        data = np.ascontiguousarray(samples)
-        if self._sdl.SDL_QueueAudio(self._device, data.ctypes.data, data.nbytes):
-            raise OutputError(f"the sound device takes no more: {_error(self._sdl)}")
-
-    def queued(self) -> float:
-        """Seconds of sound that the device has not taken yet."""
-        left: int = self._sdl.SDL_GetQueuedAudioSize(self._device)
-        return left / (_BYTES_A_SAMPLE * RATE)
-
-    def pause(self, paused: bool) -> None:
-        self._sdl.SDL_PauseAudioDevice(self._device, int(paused))
-
-    def close(self) -> None:
-        self._sdl.SDL_CloseAudioDevice(self._device)
-        self._sdl.SDL_QuitSubSystem(self._sdl.SDL_INIT_AUDIO)
-
-
-@cache
-def _sdl() -> Any:
-    try:
-        with warnings.catch_warnings():
-            # It warns that it uses the library that was installed with it.
-            warnings.simplefilter("ignore")
-            import sdl2
-    except ImportError as error:
-        raise OutputError(
-            f"SDL 2, which windows and sound need, cannot be loaded: {error}; "
-            "`pip install pysdl2 pysdl2-dll` brings it"
-        ) from error
-    # Signals are Python's: Ctrl-C interrupts, as everywhere.
-    _hint(sdl2, b"SDL_NO_SIGNAL_HANDLERS", b"1")
-    return sdl2
-
-
-def _hint(sdl: Any, name: bytes, value: bytes) -> None:
-    """Set a hint, also over an environment variable; an empty one changes nothing."""
-    if value:
-        sdl.SDL_SetHintWithPriority(name, value, sdl.SDL_HINT_OVERRIDE)
-
-
-def _error(sdl: Any) -> str:
-    message: str = sdl.SDL_GetError().decode(errors="replace")
-    return message or "SDL does not say why"
+@dataclass(slots=True)
+class _Texture:
+    handle: Any
+    size: tuple[int, int]
+    matrix: int
 
 
 def _memory(planes: tuple[Plane, ...]) -> list[Any]:

@@ -27,25 +27,37 @@ class Pictures:
     """
 
     def __init__(
-        self, stream: VideoStream, packets: Iterator[av.Packet[VideoStream]], *, name: str
+        self,
+        stream: VideoStream,
+        packets: Iterator[av.Packet[VideoStream]],
+        *,
+        name: str,
+        since: Fraction | None = None,
     ) -> None:
         """Decodes the first picture, so that ``info`` is known; ``name`` is what errors say.
 
         ``packets`` are those of ``stream``, the empty ones that flush its decoder included.
+        Frames whose time was over before ``since`` are decoded and left out; where that is all
+        of them, the last one is given.
         """
         self.lost: dict[str, int] = Counter()
         self._stream = stream
         self._packets = packets
-        stream.codec_context.thread_type = "AUTO"
+        if not stream.codec_context.is_open:
+            stream.codec_context.thread_type = "AUTO"
         pictures = self._decode()
         first = next(pictures, None)
         if first is None:
             raise InputError(f"{name}: no picture of its video can be decoded")
         self._converter = Converter(first, name=name)
         self.info: VideoInfo = decode.describe(stream, first, self._converter)
-        self._frames = self._to_frames(
+        self.begins: Fraction = self._to_frame(first, None).pts
+        """Time of the first picture, given or left out."""
+
+        frames = self._to_frames(
             progressive(chain([first], pictures), time_base=self.info.time_base)
         )
+        self._frames = frames if since is None else _since(frames, since)
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
@@ -103,6 +115,17 @@ class Pictures:
         return decode.to_frame(
             picture, self._converter, pts=pts, duration=duration, sar=self.info.sar
         )
+
+
+def _since(frames: Iterator[Frame], time: Fraction) -> Generator[Frame]:
+    before: Frame | None = None
+    for frame in frames:
+        if frame.pts + frame.duration > time:
+            yield frame
+            before = None
+            break
+        before = frame
+    yield from frames if before is None else (before,)
 
 
 def _nominal(info: VideoInfo) -> Fraction:

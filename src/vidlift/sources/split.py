@@ -22,12 +22,16 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from vidlift.errors import InputError
 from vidlift.sources import decode
 from vidlift.sources.parks import Parks
 from vidlift.sources.pictures import Pictures
 
 RATE = 48_000
 """Samples a second of the sound given, whatever the file holds."""
+
+SEEK_EARLIER = (0, 2, 10)
+"""Seconds before the time wanted to seek to, in turn: some files lead to a picture after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,25 +56,43 @@ class Split:
         self.name = name or str(where)
         self._container = decode.open_container(where, name=self.name)
         try:
-            video = decode.video_stream(self._container, name=self.name)
-            audio = sound_stream(self._container)
-            streams = [video] if audio is None else [video, audio]
-            self._shared = Parks(
-                self._container.demux(streams),
-                leading=video.index,
-                following=None if audio is None else audio.index,
-            )
-            self.pictures = Pictures(video, self._shared.side(video.index), name=self.name)
-            self.sound = (
-                None if audio is None else Sound(self._shared.side(audio.index), self._shared.lost)
-            )
+            self._video = decode.video_stream(self._container, name=self.name)
+            self._audio = sound_stream(self._container)
+            self._begin()
+            self._start = self.pictures.begins
         except BaseException:
             self._container.close()
             raise
 
+    @property
+    def end(self) -> Fraction | None:
+        """When the film ends, as the file says; an estimate."""
+        if self.pictures.info.duration is not None:
+            return self._start + self.pictures.info.duration
+        whole = self._container.duration
+        return None if whole is None else self._start + Fraction(whole, av.time_base)
+
+    def seek(self, to: Fraction) -> None:
+        """Make both sides anew, from what is shown and heard at ``to`` on.
+
+        Where the film has ended by then, its last picture is given. Both sides must be at rest:
+        stopped, and their threads gone.
+        """
+        self.stop()
+        self.pictures.close()
+        for earlier in SEEK_EARLIER:
+            try:
+                self._container.seek(int((to - earlier) * av.time_base))
+            except (av.FFmpegError, OSError) as error:
+                raise InputError(f"{self.name} cannot be sought in: {error}") from error
+            self._begin(since=to)
+            if self.pictures.begins <= to:
+                return
+
     def mute(self) -> None:
         """The sound is not wanted (any more): its side ends, nothing is parked for it."""
         self._shared.drop_following()
+        self._audio = None
 
     def stop(self) -> None:
         """End both sides soon, from any thread: nobody waits for the other any longer."""
@@ -82,6 +104,22 @@ class Split:
         self.pictures.close()
         self._container.close()
 
+    def _begin(self, *, since: Fraction | None = None) -> None:
+        """Both sides from where the container stands, what was over before ``since`` left out."""
+        video, audio = self._video, self._audio
+        streams = [video] if audio is None else [video, audio]
+        self._shared = Parks(
+            self._container.demux(streams),
+            leading=video.index,
+            following=None if audio is None else audio.index,
+        )
+        self.pictures = Pictures(video, self._shared.side(video.index), name=self.name, since=since)
+        self.sound = (
+            None
+            if audio is None
+            else Sound(self._shared.side(audio.index), self._shared.lost, since=since)
+        )
+
 
 class Sound:
     """The sound of a file in chunks as they come, decoded, mixed to stereo, at ``RATE``.
@@ -89,12 +127,26 @@ class Sound:
     Chunks have the times of the file, which may leave gaps or overlap.
     """
 
-    def __init__(self, packets: Iterator[Any], lost: dict[str, int]) -> None:
+    def __init__(
+        self,
+        packets: Iterator[Any],
+        lost: dict[str, int],
+        *,
+        since: Fraction | None = None,
+    ) -> None:
+        """What was over before ``since`` is left out."""
         self._packets = packets
+        self._since = since
         self.lost = lost
         """What could not be given, by reason."""
 
     def __iter__(self) -> Iterator[SoundChunk]:
+        for chunk in self._chunks():
+            end = chunk.pts + Fraction(len(chunk.samples), RATE)
+            if self._since is None or end > self._since:
+                yield chunk
+
+    def _chunks(self) -> Iterator[SoundChunk]:
         resampler = _resampler()
         for frame in self._decode():
             try:

@@ -1,0 +1,93 @@
+"""One film, open: its two sides from any point of it, and what is known of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from vidlift.frame import Frame
+from vidlift.player.viewer import Span
+from vidlift.sinks.screen import shown_size, turn
+from vidlift.sources import is_url, open_bytes
+from vidlift.sources.split import Sound, Split
+from vidlift.video import VideoInfo
+
+LAST = 0.1
+"""Seconds before the end of a film that a seek goes to at most."""
+
+
+class Film:
+    """A file or an http(s) URL. ``close`` it when no thread takes from it any more."""
+
+    def __init__(self, where: str) -> None:
+        """Raises ``InputError`` or ``NetworkError``."""
+        self.name = shown_name(where)
+        self._lost: Counter[str] = Counter()
+        self._open = ExitStack()
+        with ExitStack() as undo:
+            undo.enter_context(self._open)
+            self._entry: Any = open_bytes(where)
+            if not isinstance(self._entry, Path):
+                self._open.enter_context(closing(self._entry))
+            self.split = self._open.enter_context(closing(Split(self._entry, name=self.name)))
+            undo.pop_all()
+        self.info: VideoInfo = self.split.pictures.info
+        start, end = self.split.pictures.begins, self.split.end
+        self.span = Span(start=float(start), end=None if end is None else float(end))
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height as it should appear when nothing is enlarged."""
+        info = self.info
+        return shown_size((info.width, info.height), sar=info.sar, turn=turn(info.display_matrix))
+
+    @property
+    def sound(self) -> Sound | None:
+        return self.split.sound
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """What could not be given so far, by reason."""
+        parts = [self._lost, self.split.pictures.lost]
+        if self.split.sound is not None:
+            parts.append(self.split.sound.lost)
+        return dict(sum((Counter(part) for part in parts), Counter()))
+
+    @property
+    def received(self) -> int | None:
+        """Bytes that came over a network, None for a file."""
+        found: int | None = getattr(self._entry, "received", None)
+        return found
+
+    def frames(self, *, stop: float | None) -> Iterator[Frame]:
+        """The frames of the picture side up to a media time."""
+        for frame in self.split.pictures:
+            if stop is not None and frame.pts >= stop:
+                return
+            yield frame
+
+    def seek(self, to: float) -> float:
+        """Make both sides anew from a time on, inside the film; returns that time."""
+        end = self.span.end
+        if end is not None:
+            to = min(to, end - LAST)
+        to = max(to, self.span.start)
+        self._lost = Counter(self.lost)
+        self.split.seek(Fraction(to).limit_denominator(1_000_000))
+        return to
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def shown_name(where: str) -> str:
+    """What messages and receipts call a source: a URL without what may be secret in it."""
+    if not is_url(where):
+        return where
+    parts = urlsplit(where)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

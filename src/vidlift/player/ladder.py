@@ -1,0 +1,203 @@
+"""Which networks there are for a film, what each costs on this machine, and the scales that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+
+from vidlift import models
+from vidlift.descriptor import SCALES, TIERS
+from vidlift.player import calibration
+from vidlift.player.governor import Rung
+from vidlift.player.shelf import AsItIs, Network
+from vidlift.sources.synthetic import SyntheticSource
+from vidlift.stages.pair import Pair, pair
+from vidlift.upscaler import Upscaler
+from vidlift.video import VideoInfo
+
+ROOM = 1.15
+"""How much larger than the window a picture may be made: shrinking a little loses nothing."""
+
+NEARLY = 1.05
+"""Times the picture's size up to which a window is not worth enlarging for."""
+
+FREE = 1e-6
+"""Cost of what takes no time: costs are more than 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """How networks are run."""
+
+    engine: str = "auto"
+    threads: int | None = None
+
+
+class Ladders:
+    """Rungs and networks for frames of one film."""
+
+    def __init__(
+        self,
+        info: VideoInfo,
+        *,
+        engines: Engines,
+        model: models.Model | None = None,
+        speeds: calibration.Speeds | None = None,
+    ) -> None:
+        """``model`` is the one network to use, at its scale; None: all of the catalogue."""
+        self._info = info
+        self._engines = engines
+        self._speeds = speeds or calibration.Speeds()
+        self._models: dict[str, models.Model] = {}
+        self._only = model
+        self._plain: dict[int, Upscaler] = {}
+        self._keys: dict[str, str] = {}
+        self.rungs: Callable[[int], Sequence[Rung]] = cache(self._rungs)
+        """The ladder of a scale; measured when it is first asked for, unless that is known."""
+
+        self.engine_of: dict[str, str] = {}
+        """Name and version of the engine, by the network that it ran."""
+
+    def model(self, name: str) -> models.Model:
+        """The model of a rung."""
+        return self._models[name]
+
+    def open(self, rung: Rung) -> Network:
+        """A network, not loaded yet. Plain interpolation of a scale is opened first."""
+        if rung.scale == 1:
+            return AsItIs()
+        model = self._models[rung.name]
+        upscaler = Upscaler(
+            model,
+            engine=self._engines.engine,
+            threads=self._engines.threads,
+            siting=self._info.siting,
+            chroma_of=None if rung.tier == "kernel" else self._plain[rung.scale],
+        )
+        if rung.tier == "kernel":
+            self._plain[rung.scale] = upscaler
+        self.engine_of[rung.name] = upscaler.engine
+        return upscaler
+
+    def remember(self, name: str, seconds: float) -> None:
+        """Put what a film showed a network to cost in the place of what was foretold."""
+        if name in self._keys:
+            self._speeds.put(self._keys[name], seconds)
+            self._speeds.save()
+
+    def _rungs(self, scale: int) -> Sequence[Rung]:
+        if scale == 1:
+            return [Rung(name="as it is", tier="kernel", scale=1, cost=FREE)]
+        plain = models.kernel(scale=scale)
+        wanted = [plain, *self._networks(scale)]
+        for model in wanted:
+            self._models[model.descriptor.name] = model
+        costs = self._known(wanted) or self._measured(wanted)
+        return [
+            Rung(
+                name=model.descriptor.name,
+                tier=model.descriptor.tier,
+                scale=scale,
+                cost=max(FREE, costs[model.descriptor.name]),
+            )
+            for model in wanted
+            if model.descriptor.name in costs
+        ]
+
+    def _networks(self, scale: int) -> list[models.Model]:
+        if self._only is not None:
+            kernel = self._only.descriptor.tier == "kernel"
+            return [] if kernel or self._only.descriptor.scale != scale else [self._only]
+        return [
+            models.load(f"{tier}-x{scale}")
+            for tier in TIERS
+            if f"{tier}-x{scale}" in models.names()
+        ]
+
+    def _known(self, wanted: Sequence[models.Model]) -> dict[str, float]:
+        """What was measured before; nothing where a network is missing that might be fast."""
+        costs: dict[str, float] = {}
+        lasts = self.pair_lasts
+        for model in wanted:
+            name = model.descriptor.name
+            cost = self._speeds.get(self._key(model))
+            if cost is not None:
+                costs[name] = cost
+            elif not costs or max(costs.values()) <= calibration.HOPELESS * lasts:
+                return {}
+        return costs
+
+    @property
+    def pair_lasts(self) -> float:
+        """Seconds that a pair of the film is shown, by its average rate."""
+        return float(2 / (self._info.rate or 24))
+
+    def _measured(self, wanted: Sequence[models.Model]) -> dict[str, float]:
+        probe = _probe(self._info)
+        costs = calibration.measure(
+            [
+                (
+                    model.descriptor.name,
+                    lambda model=model: Upscaler(  # type: ignore[misc]
+                        model,
+                        engine=self._engines.engine,
+                        threads=self._engines.threads,
+                        siting=self._info.siting,
+                    ),
+                )
+                for model in wanted
+            ],
+            pair=probe,
+            lasts=self.pair_lasts,
+        )
+        for model in wanted:
+            if model.descriptor.name in costs:
+                self._speeds.put(self._key(model), costs[model.descriptor.name])
+        self._speeds.save()
+        return costs
+
+    def _key(self, model: models.Model) -> str:
+        info, name = self._info, model.descriptor.name
+        if name not in self._keys:
+            with Upscaler(
+                model, engine=self._engines.engine, threads=self._engines.threads
+            ) as upscaler:
+                engine = upscaler.engine
+            self._keys[name] = calibration.key(
+                sha256=model.sha256,
+                engine=engine,
+                size=(info.width, info.height),
+                bits=info.bits,
+                threads=self._engines.threads,
+            )
+        return self._keys[name]
+
+
+def network_scales() -> list[int]:
+    """The scales that the catalogue has networks for."""
+    return [s for s in SCALES if any(f"{tier}-x{s}" in models.names() for tier in TIERS)]
+
+
+def fitting_scale(
+    size: tuple[int, int], area: tuple[int, int], *, scales: Sequence[int] = SCALES
+) -> int:
+    """The largest scale at which a picture of ``size`` is not larger than ``area``, or hardly.
+
+    The least of them at least, but 1 where the picture is as large as the area already.
+    """
+    if all(room <= NEARLY * side for side, room in zip(size, area, strict=True)):
+        return 1
+    fitting = [
+        scale
+        for scale in scales
+        if all(side * scale <= ROOM * room for side, room in zip(size, area, strict=True))
+    ]
+    return max(fitting, default=min(scales))
+
+
+def _probe(info: VideoInfo) -> Pair:
+    """A pair of the size and depth of the film's."""
+    made = SyntheticSource(width=info.width, height=info.height, frames=2, bits=info.bits)
+    return next(pair(islice(made, 2)))

@@ -1,0 +1,98 @@
+"""The networks a player has at hand: loaded beside the film, so that a step costs no frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from vidlift.frame import Frame
+from vidlift.player.governor import Rung
+from vidlift.stages.ahead import Ahead, ahead
+from vidlift.stages.pair import Pair
+
+
+class Network(Protocol):
+    """What makes a pair bigger: ``Upscaler``."""
+
+    def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]: ...
+
+    def warm(self, first: Frame, second: Frame) -> None:
+        """Load and compile for such frames. Another thread may use other networks meanwhile."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class AsItIs:
+    """The network of scale 1: pairs stay what they are."""
+
+    def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]:
+        return first, second
+
+    def warm(self, first: Frame, second: Frame) -> None:
+        """There is nothing to load."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Shelf:
+    """Holds plain interpolation of each scale in use, the network in use, and one being loaded.
+
+    Used by one thread at a time, and closed once that has ended.
+    """
+
+    def __init__(self, open_network: Callable[[Rung], Network]) -> None:
+        """``open_network`` may be called in another thread, for a rung that is no plain one."""
+        self._open = open_network
+        self._plain: dict[str, Network] = {}
+        self._network: tuple[str, Network] | None = None
+        self._loading: tuple[str, Ahead[Network]] | None = None
+
+    def take(self, rung: Rung, pair: Pair) -> Network:
+        """The rung's network, compiled for such a pair; waits until it is."""
+        if rung.tier == "kernel":
+            if rung.name not in self._plain:
+                self._plain[rung.name] = self._warm(rung, pair)
+            return self._plain[rung.name]
+        while (network := self.offer(rung, pair)) is None:
+            assert self._loading is not None
+            self._put(self._loading[0], next(self._loading[1]))
+        return network
+
+    def offer(self, rung: Rung, pair: Pair) -> Network | None:
+        """The rung's network if it is at hand; else None, and it is being loaded."""
+        if rung.tier == "kernel":
+            return self.take(rung, pair)
+        if self._loading is not None and self._loading[1].ready:
+            self._put(self._loading[0], next(self._loading[1]))
+        if self._network is not None and self._network[0] == rung.name:
+            return self._network[1]
+        if self._loading is None:
+            made = ahead(self._make(rung, pair), depth=1)
+            self._loading = rung.name, made
+        return None
+
+    def close(self) -> None:
+        if self._loading is not None:
+            self._put(self._loading[0], next(self._loading[1]))
+        for network in (*self._plain.values(), *((self._network or ())[1:])):
+            network.close()
+        self._plain, self._network = {}, None
+
+    def _put(self, name: str, network: Network) -> None:
+        """Put a loaded network in the place of the one before."""
+        assert self._loading is not None
+        self._loading[1].close()
+        self._loading = None
+        if self._network is not None:
+            self._network[1].close()
+        self._network = name, network
+
+    def _make(self, rung: Rung, pair: Pair) -> Iterator[Network]:
+        yield self._warm(rung, pair)
+
+    def _warm(self, rung: Rung, pair: Pair) -> Network:
+        network = self._open(rung)
+        network.warm(pair.first, pair.second)
+        return network

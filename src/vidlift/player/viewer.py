@@ -1,0 +1,241 @@
+"""The viewer's side of a film: what was asked for by keys and mouse, and what lies over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from vidlift.player import overlay
+from vidlift.player.controls import CONTROLS, SEEKS, Control, key_list
+from vidlift.player.schedule import Wish
+from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer
+from vidlift.sinks.window import Sprite
+
+MESSAGE_FOR = 1.5
+"""Seconds that a message stays."""
+
+BAR_FOR = 2.5
+"""Seconds that the bar stays after the mouse moved."""
+
+INFO_EVERY = 0.5
+"""Seconds between looks at the figures."""
+
+VOLUME_STEP = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """The viewer has seen enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeekTo:
+    time: float
+    """Media time wanted, in seconds, inside the film or beyond its ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFilm:
+    step: int
+    """How many further in the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    where: str
+    """A file or URL to play at once."""
+
+
+Leave: TypeAlias = Quit | SeekTo | OtherFilm | Open
+"""Why the loop of a film should be left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """From when to when a film lasts, in media time."""
+
+    start: float
+    end: float | None
+    """None where nobody knows."""
+
+    def share(self, time: float) -> float:
+        return 0.0 if not self.end else (time - self.start) / (self.end - self.start)
+
+
+class Viewer:
+    """What the viewer set, over all films of a run. Not thread-safe, but for ``wish``."""
+
+    def __init__(self, *, monotonic: Callable[[], float], super_resolve: bool = True) -> None:
+        self._monotonic = monotonic
+        self.super_resolve = super_resolve
+        self.wish = Wish()
+        self.paused = False
+        self.loop = False
+        self.muted = False
+        self.volume = 100
+        self.divider = 0.5
+        """Share of the window left of the line between two pictures."""
+
+        self.full_screen = False
+        self.save_picture = False
+        """The picture on the screen is to be saved; whoever does it sets this back."""
+
+        self.status: Callable[[], overlay.Rows] = tuple
+        """Gives the figures that ``i`` shows."""
+
+        self.subtitle: Callable[[float], str] = lambda _time: ""
+        """What is said at a media time."""
+
+        self._info = self._help = False
+        self._message: tuple[str, float] = ("", 0.0)
+        self._bar_until = 0.0
+        self._info_rows: tuple[overlay.Rows, float] = ((), 0.0)
+        self._drawn: dict[tuple[object, ...], Sprite] = {}
+
+    @property
+    def loudness(self) -> float:
+        """What samples are multiplied by: as loud as ears judge half a scale to be half."""
+        return 0.0 if self.muted else (self.volume / 100) ** 2
+
+    def say(self, message: str) -> None:
+        """Show a line for a moment."""
+        self._message = message, self._monotonic() + MESSAGE_FOR
+
+    def obey(self, event: Event, *, time: float, span: Span, area: tuple[int, int]) -> Leave | None:
+        """Do what an event asks for; returns why the film is to be left, if it is."""
+        match event:
+            case Closed():
+                return Quit()
+            case Dropped(where):
+                return Open(where)
+            case Key(name) if name in CONTROLS:
+                return self._control(CONTROLS[name], time, span)
+            case Pointer(x, y, pressed):
+                return self._point(x, y, pressed, span, area)
+        return None
+
+    def sprites(self, *, time: float, span: Span, area: tuple[int, int]) -> list[Sprite]:
+        """What lies over the film now. What did not change is the same object as before."""
+        kept, self._drawn = self._drawn, {}
+        size, now = overlay.text_size(area), self._monotonic()
+
+        def draw(
+            key: tuple[object, ...], make: Callable[[], overlay.Rgba], at: tuple[int | None, int]
+        ) -> None:
+            """Put a picture at a place, counted from the far edges where it is negative, or in
+            the middle.
+            """
+            key = (*key, area, at)
+            found = kept.get(key)
+            if found is None:
+                pixels = make()
+                height, width, _ = pixels.shape
+                x, y = at
+                if x is None:
+                    x = (area[0] - width) // 2
+                elif x < 0:
+                    x += area[0] - width
+                if y < 0:
+                    y += area[1] - height
+                found = Sprite(max(0, x), max(0, y), pixels)
+            self._drawn[key] = found
+
+        if area[0] < 64 or area[1] < 64:
+            return []
+        barred = now < self._bar_until
+        if words := self.subtitle(time):
+            bottom = overlay.bar_box(area)[1] - area[1] - size if barred else -2 * size
+            draw(
+                ("subtitle", words),
+                lambda: overlay.subtitle(words, size=size * 3 // 2),
+                (None, bottom),
+            )
+        if self.wish.side_by_side:
+            middle = round(self.divider * area[0])
+            draw(
+                ("bicubic",),
+                lambda: overlay.label("bicubic", size=size),
+                (middle - area[0] - size, size),
+            )
+            draw(("vidlift",), lambda: overlay.label("Vidlift", size=size), (middle + size, size))
+        if self._info:
+            rows = self._figures(now)
+            top = size if not self.wish.side_by_side else 5 * size
+            draw(("info", *rows), lambda: overlay.panel(rows, size=size), (size, top))
+        if self._help:
+            keys = list(key_list())
+            draw(("help",), lambda: overlay.panel(keys, size=size), (-size, size))
+        if now < self._message[1]:
+            text = self._message[0]
+            draw((text,), lambda: overlay.label(text, size=size), (size, -4 * size))
+        if barred:
+            x, y, _, _ = overlay.bar_box(area)
+            end = "" if span.end is None else f" / {overlay.clock_text(span.end - span.start)}"
+            at = overlay.clock_text(time - span.start) + end
+            share = span.share(time)
+            draw(
+                ("bar", at, round(share * area[0])),
+                lambda: overlay.bar(share, at, area=area),
+                (x, y),
+            )
+        return list(self._drawn.values())
+
+    def _figures(self, now: float) -> overlay.Rows:
+        if now >= self._info_rows[1]:
+            self._info_rows = tuple(self.status()), now + INFO_EVERY
+        return self._info_rows[0]
+
+    def _point(
+        self, x: int, y: int, pressed: bool, span: Span, area: tuple[int, int]
+    ) -> Leave | None:
+        if self.wish.side_by_side and area[0]:
+            self.divider = min(max(x / area[0], 0.0), 1.0)
+        shown, self._bar_until = self._monotonic() < self._bar_until, self._monotonic() + BAR_FOR
+        share = overlay.bar_share((x, y), area=area)
+        if pressed and shown and share is not None and span.end is not None:
+            return SeekTo(span.start + share * (span.end - span.start))
+        return None
+
+    def _control(self, control: Control, time: float, span: Span) -> Leave | None:
+        if control in SEEKS:
+            self._bar_until = self._monotonic() + BAR_FOR
+            return SeekTo(time + SEEKS[control])
+        match control:
+            case Control.QUIT:
+                return Quit()
+            case Control.HOME:
+                return SeekTo(span.start)
+            case Control.END if span.end is not None:
+                return SeekTo(span.end)
+            case Control.NEXT:
+                return OtherFilm(1)
+            case Control.PREVIOUS:
+                return OtherFilm(-1)
+            case Control.PAUSE:
+                self.paused = not self.paused
+                self._bar_until = self._monotonic() + BAR_FOR
+            case Control.COMPARE:
+                self.super_resolve = not self.super_resolve
+                self.say("super-resolution" if self.super_resolve else "bicubic")
+            case Control.SPLIT:
+                self.wish.side_by_side = not self.wish.side_by_side
+            case Control.INFO:
+                self._info = not self._info
+            case Control.HELP:
+                self._help = not self._help
+            case Control.FULL_SCREEN:
+                self.full_screen = not self.full_screen
+            case Control.PICTURE:
+                self.save_picture = True
+            case Control.LOOP:
+                self.loop = not self.loop
+                self.say("over and over" if self.loop else "once")
+            case Control.MUTE:
+                self.muted = not self.muted
+                self.say("sound off" if self.muted else f"volume {self.volume} %")
+            case Control.QUIETER | Control.LOUDER:
+                step = VOLUME_STEP if control is Control.LOUDER else -VOLUME_STEP
+                self.volume, self.muted = min(max(self.volume + step, 0), 100), False
+                self.say(f"volume {self.volume} %")
+        return None
