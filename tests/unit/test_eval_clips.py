@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from support.clips import make_clip
 from support.shared import require, shared
-from vidlift import models
 from vidlift.errors import InputError, UsageError
 from vidlift.evaluation import clips, networks, streams, subjects, vmaf
 from vidlift.evaluation.networks import Bicubic
+from vidlift.evaluation.runtimes import EXACT
 from vidlift.frame import Frame
 
 CLEAN = streams.parse("clean")
@@ -80,11 +80,16 @@ def test_frames_that_come_first_and_second_in_their_pair_are_told_apart(clip: Pa
 
 @pytest.mark.parametrize(("first_pair", "pairs"), [(0, "01 23 44"), (1, "00 12 34")])
 def test_pairs_start_at_the_frame_asked_for(first_pair: int, pairs: str) -> None:
-    network = networks.Ours(subjects.load("bicubic-x2"), 1)
-    engine = Recording()
-    network._engine = engine
+    network = networks.Ours(subjects.load("bicubic-x2"), setup=EXACT, threads=1)
+    seen = []
+
+    def run(planes: NDArray[Any]) -> NDArray[Any]:
+        seen.append("".join(str(plane[0, 0]) for plane in planes[0]))
+        return planes
+
+    network._run = run
     found = list(network.frames([flat(code) for code in range(5)], first_pair=first_pair))
-    assert " ".join(engine.pairs) == pairs
+    assert " ".join(seen) == pairs
     assert [int(plane[0, 0]) for plane in found] == [0, 1, 2, 3, 4]
 
 
@@ -144,20 +149,3 @@ def flat(code: int) -> Frame:
     return Frame(
         planes=(np.full((16, 16), code, np.uint8),), pts=Fraction(code), duration=Fraction(1)
     )
-
-
-class Recording:
-    """An engine that keeps which frames were paired, and gives them back."""
-
-    name = "recording"
-    descriptor = models.describe("bicubic-x2")
-
-    def __init__(self) -> None:
-        self.pairs: list[str] = []
-
-    def run(self, planes: NDArray[Any], **_: Any) -> NDArray[Any]:
-        self.pairs.append("".join(str(plane[0, 0]) for plane in planes[0]))
-        return planes
-
-    def close(self) -> None:
-        pass

@@ -72,7 +72,7 @@ def test_pictures_are_cropped_and_shrunk(folder: Path) -> None:
 
 def test_a_model_is_fed_rounded_luma_and_compared_unrounded(folder: Path) -> None:
     with_engine = open_engine(models.load("bicubic-x2"), engine="onnxruntime", threads=1)
-    taken = pictures.through(with_engine)(pictures.cases(folder, 2)[0].low)
+    taken = pictures.through(with_engine.run)(pictures.cases(folder, 2)[0].low)
     np.testing.assert_array_equal(taken, np.rint(taken))
     through_engine = pictures.score(with_engine, folder, scale=2)
     published = pictures.score(pictures.bicubic(2), folder, scale=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,14 @@ import typer
 
 from vidlift.cli.console import err, out
 from vidlift.cli.report import check_report
+from vidlift.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from vidlift.evaluation.report import Figures
+    from vidlift.evaluation.subjects import Subject
+    from vidlift.evaluation.timing import Time
 
 
 def evaluate(
@@ -41,6 +45,17 @@ def evaluate(
     vmaf: Annotated[
         bool, typer.Option("--vmaf", help="VMAF and VMAF-NEG of clips too (extra `vmaf`).")
     ] = False,
+    timed: Annotated[
+        bool,
+        typer.Option("--time", help="Time them too, to 1080p, in turns on each runtime."),
+    ] = False,
+    chart: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Draw PSNR over time (extra `charts`, and --time)."),
+    ] = None,
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="Quality as OpenVINO computes it in bfloat16.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the runtime.")] = 2,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write all figures as JSON.")
@@ -51,7 +66,7 @@ def evaluate(
     PSNR and SSIM on luma, as published figures have them; stability and VMAF of clips. The
     protocols are in docs/measurement.md.
     """
-    from vidlift.evaluation import machine, subjects
+    from vidlift.evaluation import machine, runtimes, subjects
     from vidlift.evaluation import report as reports
     from vidlift.evaluation import sets as test_sets
     from vidlift.evaluation import streams as all_streams
@@ -60,14 +75,42 @@ def evaluate(
     found = [subjects.load(model) for model in models]
     tests = test_sets.find(data, _names(sets))
     sent = [all_streams.parse(name) for name in _names(streams)]
+    if chart is not None and not timed:
+        raise UsageError("--chart shows quality over time: give --time as well")
     with err.status("") as status:
         figures = reports.measure(
-            found, tests, streams=sent, with_vmaf=vmaf, threads=threads, tell=status.update
+            found,
+            tests,
+            streams=sent,
+            setup=runtimes.BF16 if bf16 else runtimes.EXACT,
+            with_vmaf=vmaf,
+            threads=threads,
+            tell=status.update,
         )
+        if timed:
+            figures = reports.with_speed(figures, _time(found, threads, status.update))
     _print_figures(figures)
     _print_clips(figures)
+    _print_speed(figures)
     if report is not None:
-        reports.save(report, figures, about=machine.about())
+        reports.save(report, figures, made=machine.about())
+    if chart is not None:
+        from vidlift.evaluation.chart import draw
+
+        draw(figures, chart)
+
+
+def _time(
+    subjects: list[Subject], threads: int, tell: Callable[[str], None]
+) -> dict[str, dict[str, Time]]:
+    """Times by network and setup, taken scale by scale."""
+    from vidlift.evaluation import timing
+
+    times = {}
+    for scale in sorted({subject.scale for subject in subjects}):
+        same = [subject for subject in subjects if subject.scale == scale]
+        times.update(timing.measure(same, threads=threads, tell=tell))
+    return times
 
 
 def _names(listed: str) -> list[str]:
@@ -120,6 +163,22 @@ def _print_clips(figures: list[Figures]) -> None:
                     *perceived,
                 )
             out.print(table)
+
+
+def _print_speed(figures: list[Figures]) -> None:
+    """Milliseconds a frame at 1080p, and their ratio to the first network's."""
+    setups = list(dict.fromkeys(setup for each in figures for setup in each.speed))
+    if not setups:
+        return
+    out.print("\nms a frame to 1080p, in turns; ratio to the first", style="bold")
+    table = _table("network", "scale", *setups)
+    for each in (each for each in figures if each.speed):
+        cells = (
+            f"{taken.median_ms:.1f} ({taken.ratio:.2f})" if taken else "–"
+            for taken in (each.speed.get(setup) for setup in setups)
+        )
+        table.add_row(each.name, f"x{each.scale}", *cells)
+    out.print(table)
 
 
 _CLIP_COLUMNS = (

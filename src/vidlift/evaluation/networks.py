@@ -1,6 +1,6 @@
 """Networks as the protocols see them: an RGB picture or frames of a clip in, luma out.
 
-Both kinds run on ONNX Runtime in float32: it takes pictures of any size without compiling anew.
+Both kinds run in a plain runtime, in float32 unless another is asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from vidlift.engines.base import Engine
 from vidlift.errors import ModelError
 from vidlift.evaluation import pictures, runtimes
 from vidlift.evaluation.pictures import Luma, Rgb
+from vidlift.evaluation.runtimes import EXACT, Setup
 from vidlift.evaluation.subjects import Subject
 from vidlift.frame import Frame
 
@@ -48,9 +49,10 @@ class Network(Protocol):
     def close(self) -> None: ...
 
 
-def open_network(subject: Subject, *, threads: int = 2) -> Network:
+def open_network(subject: Subject, *, setup: Setup = EXACT, threads: int = 2) -> Network:
     """Load a subject. Raises ``ModelError`` where it cannot be run."""
-    return Peer(subject, threads=threads) if subject.model is None else Ours(subject, threads)
+    kind = Peer if subject.model is None else Ours
+    return kind(subject, setup=setup, threads=threads)
 
 
 class Bicubic:
@@ -75,22 +77,23 @@ class Ours:
 
     paired = True
 
-    def __init__(self, subject: Subject, threads: int) -> None:
-        assert subject.model is not None
+    def __init__(self, subject: Subject, *, setup: Setup, threads: int) -> None:
         self.scale = subject.scale
-        self._engine = open_engine(subject.model, engine="onnxruntime", threads=threads)
-        self.picture = pictures.through(self._engine)
+        self._run = runtimes.any_size(subject.data, setup, threads=threads)
+
+    def picture(self, low: Rgb) -> Luma:
+        return pictures.through(self._run)(low)
 
     def frames(self, low: Sequence[Frame], *, first_pair: int = 0) -> Iterator[NDArray[Any]]:
         starts = [0] * first_pair + list(range(first_pair, len(low), 2))
         for i, start in enumerate(starts):
             end = starts[i + 1] if i + 1 < len(starts) else len(low)
             couple = [low[start].luma, low[max(start, end - 1)].luma]
-            big = self._engine.run(np.stack(couple)[None])[0]
-            yield from big[: end - start]
+            # A copy: the runtime writes the next pair over this one.
+            yield from self._run(np.stack(couple)[None])[0, : end - start].copy()
 
     def close(self) -> None:
-        self._engine.close()
+        """Nothing is held that outlives it."""
 
 
 class Peer:
@@ -101,15 +104,12 @@ class Peer:
 
     paired = False
 
-    def __init__(self, subject: Subject, *, threads: int) -> None:
+    def __init__(self, subject: Subject, *, setup: Setup, threads: int) -> None:
         self.subject = subject
         self.scale = subject.scale
         self._threads = threads
         self._chroma: Engine | None = None
-        try:
-            self._run = runtimes.onnxruntime(subject.data, threads=threads)
-        except ModelError as error:
-            raise ModelError(f"{subject.name}: {error}") from error
+        self._run = runtimes.any_size(subject.data, setup, threads=threads)
 
     def picture(self, low: Rgb) -> Luma:
         if self.subject.takes == "rgb":

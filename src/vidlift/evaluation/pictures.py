@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidlift import metrics, resample
-from vidlift.engines.base import Engine
+from vidlift.engines.base import Engine, PairPlanes
 from vidlift.errors import InputError
 
 Rgb: TypeAlias = NDArray[np.uint8]
@@ -67,7 +67,7 @@ def score(enlarge: Enlarge | Engine, folder: Path, *, scale: int) -> Score:
     The pictures are read and shrunk at the first call for a folder and scale, and kept in memory.
     Raises ``InputError`` for a folder without pictures.
     """
-    take = enlarge if callable(enlarge) else through(enlarge)
+    take = enlarge if callable(enlarge) else through(enlarge.run)
     found = cases(folder, scale)
     results = [(take(case.low), case.luma) for case in found]
     return Score(
@@ -77,12 +77,12 @@ def score(enlarge: Enlarge | Engine, folder: Path, *, scale: int) -> Score:
     )
 
 
-def through(engine: Engine) -> Enlarge:
+def through(run: Callable[[PairPlanes], PairPlanes]) -> Enlarge:
     """A model of ours, as it is measured: 8-bit luma in, 8-bit luma out, paired with itself."""
 
     def enlarge(low: Rgb) -> Luma:
         y = np.rint(studio_luma(low)).astype(np.uint8)
-        big: Luma = engine.run(np.stack([y, y])[None])[0, 0].astype(np.float64)
+        big: Luma = run(np.stack([y, y])[None])[0, 0].astype(np.float64)
         return big
 
     return enlarge

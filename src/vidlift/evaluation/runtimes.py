@@ -7,6 +7,7 @@ form is run and nothing but the graph is timed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -15,6 +16,46 @@ from vidlift.errors import ModelError
 
 Run: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 """Input in, output out. The output may be overwritten by the next call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A runtime and the precision asked of it."""
+
+    runtime: str
+    """``openvino`` or ``onnxruntime``."""
+
+    precision: str
+    """``f32`` or ``bf16``. What is quantised in a graph runs in 8 bits, whatever is asked."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.runtime} {self.precision}"
+
+
+EXACT = Setup(runtime="onnxruntime", precision="f32")
+"""What quality is measured on: float32, and pictures of any size without compiling anew."""
+
+BF16 = Setup(runtime="openvino", precision="bf16")
+SETUPS = (Setup(runtime="openvino", precision="f32"), BF16, EXACT)
+"""What speed is measured on."""
+
+
+def any_size(data: bytes, setup: Setup, *, threads: int) -> Run:
+    """A graph that takes input of any size; OpenVINO compiles it anew where the size changes."""
+    if setup.runtime == "onnxruntime":
+        return onnxruntime(data, threads=threads)
+    compiled: dict[tuple[int, ...], Run] = {}
+
+    def run(values: NDArray[Any]) -> NDArray[Any]:
+        if values.shape not in compiled:
+            compiled.clear()
+            compiled[values.shape] = openvino(
+                data, shape=values.shape, precision=setup.precision, threads=threads
+            )
+        return compiled[values.shape](values)
+
+    return run
 
 
 def onnxruntime(data: bytes, *, threads: int) -> Run:
@@ -37,7 +78,10 @@ def all_outputs(data: bytes, values: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def openvino(data: bytes, *, shape: tuple[int, ...], precision: str, threads: int) -> Run:
-    """On OpenVINO's CPU plugin, compiled for one shape; ``precision`` is ``f32`` or ``bf16``."""
+    """On OpenVINO's CPU plugin, compiled for one shape; ``precision`` is ``f32`` or ``bf16``.
+
+    Raises ``ModelError`` where the graph cannot be run at that shape.
+    """
     import openvino as ov
 
     core = ov.Core()

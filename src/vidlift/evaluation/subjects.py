@@ -51,9 +51,14 @@ class Subject:
         """How many frames one run super-resolves."""
         return 1 if self.model is None else 2
 
-    def shape(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Shape of the input for an LR picture of that size, made large enough to align."""
-        channels = _CHANNELS[self.takes] if self.model is None else self.frames
+    def shape(
+        self, width: int, height: int, *, frames: int | None = None
+    ) -> tuple[int, int, int, int]:
+        """Shape of the input for an LR picture of that size, made large enough to align.
+
+        ``frames`` are those of one run of a model of ours, 2 unless said.
+        """
+        channels = _CHANNELS[self.takes] if self.model is None else frames or self.frames
         rows, columns = (-(-side // self.align) * self.align for side in (height, width))
         return 1, channels, rows, columns
 

@@ -1,0 +1,92 @@
+"""A chart of quality against measured time, with matplotlib (extra ``charts``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vidlift.descriptor import TIERS
+from vidlift.errors import OutputError, UsageError
+from vidlift.evaluation.report import BICUBIC, Figures
+
+OURS, PEERS, RULE, INK = "#0b6e99", "#8a8a8a", "#dddddd", "#222222"
+
+
+def draw(figures: Sequence[Figures], where: Path) -> None:
+    """One panel a scale and set of pictures: PSNR over milliseconds, each network at its fastest.
+
+    The format is that of the file's ending. Raises ``UsageError`` where the extra is missing or
+    nothing was timed, ``OutputError`` where the file cannot be written.
+    """
+    timed = [each for each in figures if each.speed]
+    names = list(dict.fromkeys(name for each in timed for name in each.pictures))
+    if not names:
+        raise UsageError("a chart needs sets of pictures and --time: it shows quality over time")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UsageError("a chart needs the extra `vidlift[charts]`, not installed") from None
+    scales = sorted({each.scale for each in timed})
+    figure = Figure(figsize=(5.5 * len(names), 4.5 * len(scales)), layout="constrained")
+    panels = figure.subplots(len(scales), len(names), squeeze=False)
+    for row, scale in zip(panels, scales, strict=True):
+        for panel, name in zip(row, names, strict=True):
+            _draw_panel(panel, [each for each in figures if each.scale == scale], name)
+            panel.set_title(f"{name}, ×{scale} to 1080p", loc="left", color=INK, fontsize=11)
+    try:
+        figure.savefig(where, dpi=150)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot write the chart {where}: {error}") from error
+
+
+def fastest(figures: Figures) -> float:
+    """Milliseconds a frame in the setup that is quickest for this network."""
+    return min(taken.median_ms for taken in figures.speed.values())
+
+
+def _draw_panel(panel: Any, figures: Sequence[Figures], name: str) -> None:
+    for each in figures:
+        if each.tier == BICUBIC and name in each.pictures:
+            panel.axhline(each.pictures[name].psnr, color=RULE, linewidth=1, zorder=0)
+            panel.annotate(
+                "bicubic",
+                (1, each.pictures[name].psnr),
+                xycoords=("axes fraction", "data"),
+                xytext=(-4, 3),
+                textcoords="offset points",
+                ha="right",
+                color=PEERS,
+                fontsize=8,
+            )
+    ours = [each for each in figures if each.speed and each.tier in TIERS]
+    peers = [each for each in figures if each.speed and each.tier not in TIERS]
+    for group, color, weight in ((peers, PEERS, "normal"), (ours, OURS, "bold")):
+        points = sorted((fastest(each), each.pictures[name].psnr, each.name) for each in group)
+        if not points:
+            continue
+        panel.scatter([p[0] for p in points], [p[1] for p in points], s=22, color=color, zorder=3)
+        for time, psnr, label in points:
+            panel.annotate(
+                label.rpartition("-x")[0] or label,
+                (time, psnr),
+                xytext=(5, 3),
+                textcoords="offset points",
+                color=color,
+                fontsize=8,
+                fontweight=weight,
+            )
+    panel.set_xscale("log")
+    panel.margins(x=0.2)
+    panel.set_xlabel("ms a frame, fastest runtime and precision", color=INK)
+    panel.set_ylabel("PSNR of luma, dB", color=INK)
+    panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    panel.xaxis.set_minor_formatter(
+        lambda value, _: f"{value:g}" if _leading(value) in "25" else ""
+    )
+    panel.grid(color=RULE, linewidth=0.5, which="both", alpha=0.6)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _leading(value: float) -> str:
+    return f"{value:e}"[0]

@@ -1,0 +1,64 @@
+"""`vidlift model eval` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from support.cli import vidlift
+from support.clips import make_clip
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COLUMNS", "200")
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    (tmp_path / "sets" / "photos").mkdir(parents=True)
+    (tmp_path / "sets" / "films").mkdir()
+    Image.fromarray(noise).save(tmp_path / "sets" / "photos" / "noise.png")
+    make_clip(tmp_path / "sets" / "films" / "zone.mkv", frames=3, sounds=0)
+    return tmp_path / "sets"
+
+
+def test_tables_and_a_report(data: Path, tmp_path: Path) -> None:
+    where = tmp_path / "figures.json"
+    ended = vidlift(
+        *("model", "eval", "bicubic-x2", "--data", data, "--streams", "clean,h264-35"),
+        *("--report", where),
+    )
+    assert ended.code == 0, ended.err
+    for part in ("photos", "films, clean", "films, h264-35", "bicubic-x2", "least gain"):
+        assert part in ended.out
+    content = json.loads(where.read_text())
+    assert content["made"]["versions"]["vidlift"]
+    baseline, model = content["networks"]
+    assert (baseline["name"], model["name"]) == ("bicubic", "bicubic-x2")
+    assert model["pictures"]["photos"]["psnr"] == pytest.approx(
+        baseline["pictures"]["photos"]["psnr"], abs=0.3
+    )
+    films = model["clips"]["films"]
+    assert films["h264-35"]["mean"]["psnr"] < films["clean"]["mean"]["psnr"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["--sets", "Set5"], 2, "no set Set5"),
+        (["--streams", "h264"], 2, "no stream"),
+        (["--chart", "chart.png"], 2, "--time"),
+        (["--report", "/nowhere/at/all.json"], 4, "cannot write"),
+    ],
+)
+def test_wrong_use(data: Path, arguments: list[str], code: int, complaint: str) -> None:
+    ended = vidlift("model", "eval", "bicubic-x2", "--data", data, *arguments)
+    assert ended.code == code
+    assert complaint in ended.complaint
+
+
+def test_what_is_not_there(data: Path, tmp_path: Path) -> None:
+    assert vidlift("model", "eval", "q-x9", "--data", data).code == 6
+    assert vidlift("model", "eval", "bicubic-x2", "--data", tmp_path / "nowhere").code == 3

@@ -1,0 +1,101 @@
+"""Figures are gathered over sets, saved and read back; the chart shows them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from support.clips import make_clip
+from support.shared import require
+from vidlift.errors import InputError, OutputError, UsageError
+from vidlift.evaluation import report, sets, streams, subjects
+from vidlift.evaluation.chart import draw
+from vidlift.evaluation.report import Figures
+from vidlift.evaluation.timing import Time
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "photos").mkdir()
+    (folder / "films").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "photos" / "noise.png")
+    make_clip(folder / "films" / "zone.mkv", frames=3, sounds=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def figures(data: Path) -> list[Figures]:
+    told: list[str] = []
+    found = report.measure(
+        [subjects.load("bicubic-x2"), subjects.load("bicubic-x3")],
+        sets.find(data),
+        streams=[streams.parse("clean"), streams.parse("h264-23")],
+        threads=1,
+        tell=told.append,
+    )
+    assert "bicubic-x3 x3 on films" in told
+    return found
+
+
+def test_bicubic_comes_first_of_each_scale(figures: list[Figures]) -> None:
+    assert [(each.name, each.scale) for each in figures] == [
+        ("bicubic", 2),
+        ("bicubic-x2", 2),
+        ("bicubic", 3),
+        ("bicubic-x3", 3),
+    ]
+    for each in figures:
+        assert list(each.pictures) == ["photos"]
+        assert list(each.clips["films"]) == ["clean", "h264-23"]
+        assert list(each.clips["films"]["clean"].clips) == ["zone"]
+
+
+def test_figures_are_read_back_as_saved(figures: list[Figures], tmp_path: Path) -> None:
+    where = tmp_path / "figures.json"
+    report.save(where, timed(figures), made={"processor": "abacus"})
+    assert report.load(where) == timed(figures)
+
+
+def test_files_that_cannot_be_read_or_written(figures: list[Figures], tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="nowhere"):
+        report.save(tmp_path / "nowhere" / "figures.json", figures, made={})
+    (tmp_path / "other.json").write_text('{"networks": [{}]}')
+    for name in ("none.json", "other.json"):
+        with pytest.raises(InputError, match=name):
+            report.load(tmp_path / name)
+
+
+def test_the_chart_is_drawn(figures: list[Figures], tmp_path: Path) -> None:
+    require("charts")
+    where = tmp_path / "chart.png"
+    draw(timed(figures), where)
+    with Image.open(where) as picture:
+        assert picture.width < picture.height, "two scales below one another, one set"
+    with pytest.raises(OutputError, match="chart"):
+        draw(timed(figures), tmp_path / "nowhere" / "chart.png")
+
+
+def test_a_chart_of_what_was_not_timed_is_refused(figures: list[Figures], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--time"):
+        draw(figures, tmp_path / "chart.png")
+
+
+def test_without_the_extra_the_error_names_it(
+    figures: list[Figures], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(UsageError, match=r"vidlift\[charts\]"):
+        draw(timed(figures), tmp_path / "chart.png")
+
+
+def timed(figures: list[Figures]) -> list[Figures]:
+    """The figures, as if each but the baseline took five milliseconds."""
+    taken = Time(median_ms=5.0, least_ms=4.0, ratio=1.0, runs=50)
+    return [replace(each, speed={"openvino f32": taken} if each.cost else {}) for each in figures]
