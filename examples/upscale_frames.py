@@ -1,0 +1,28 @@
+"""Super-resolve the frames of a video in Python, without writing a file.
+
+    python examples/upscale_frames.py INPUT [FRAMES]
+
+Prints the time and the size of each of the first frames.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from itertools import islice
+
+from vidlift import Upscaler
+from vidlift.sources.file import FileSource
+from vidlift.stages.pair import pair
+from vidlift.stages.upscale import upscale
+
+
+def main(where: str, frames: int = 8) -> None:
+    with closing(FileSource(where)) as source, Upscaler("m-x2") as upscaler:
+        big = upscale(pair(source), upscaler=upscaler)
+        for frame in islice(big, frames):
+            sys.stdout.write(f"{float(frame.pts):8.3f} s  {frame.width}x{frame.height}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:3]))
