@@ -29,7 +29,8 @@ def ours(scale: int = 2) -> onnx.ModelProto:
 
 def tensor(model: onnx.ModelProto) -> onnx.TypeProto.Tensor:
     """The type of the first input."""
-    return model.graph.input[0].type.tensor_type
+    found: onnx.TypeProto.Tensor = model.graph.input[0].type.tensor_type
+    return found
 
 
 def refused(model: onnx.ModelProto, message: str) -> None:

@@ -19,9 +19,8 @@ from av.video.stream import VideoStream
 
 from vidlift.color import Range
 from vidlift.errors import OutputError, UsageError
-from vidlift.frame import Frame
+from vidlift.frame import SUBSAMPLED, Frame
 from vidlift.video import MasteringDisplay, VideoInfo
-
 
 # SVT-AV1 tells its life story on stderr unless the environment says: errors only.
 os.environ.setdefault("SVT_LOG", "1")
@@ -159,23 +158,38 @@ class FileSink:
         """
         self._info = info
         self._format = check_format(info, options)
-        try:
-            # Times stay as they are: left alone, the muxer shifts them to make room for decoding
-            # times before zero.
-            asked = {"avoid_negative_ts": "disabled"}
-            self._container = av.open(str(where), "w", format=container, options=asked)
-        except (av.FFmpegError, OSError) as error:
-            raise OutputError(f"cannot write {where}: {error.strerror}") from error
+        self._where = where
         self.bytes = 0
         """Size of the encoded picture so far."""
 
-        self._where = where
-        self._stream = self._add_stream(options)
+        # Times stay as they are: left alone, the muxer shifts them to make room for decoding
+        # times before zero.
+        asked = {"avoid_negative_ts": "disabled"}
+        try:
+            self._container = av.open(str(where), "w", format=container, options=asked)
+            try:
+                self._stream = self._add_stream(options)
+                self._container.start_encoding()
+            except BaseException:
+                self._container.close()
+                raise
+        except (av.FFmpegError, OSError) as error:
+            raise self._cannot_write(error) from error
 
     def write(self, frame: Frame) -> None:
+        info = self._info
+        wanted = (info.width, info.height), info.layout, info.bits
+        if (frame.size, frame.layout, frame.bits) != wanted:
+            raise ValueError(
+                f"this sink takes {info.width}x{info.height} {info.layout} {info.bits} bit, "
+                f"got {frame}"
+            )
+        ticks = frame.pts / info.time_base
+        if ticks.denominator != 1:
+            raise ValueError(f"pts {frame.pts} is no multiple of the time base {info.time_base}")
         picture = _to_picture(frame, self._format)
-        picture.pts = int(frame.pts / self._info.time_base)
-        picture.time_base = self._info.time_base
+        picture.pts = int(ticks)
+        picture.time_base = info.time_base
         self._mux(picture)
 
     def close(self) -> None:
@@ -235,9 +249,11 @@ def check_format(info: VideoInfo, options: EncoderOptions) -> str:
     known = av.Codec(CODECS[options.codec].encoder, "w").video_formats or []
     if wanted not in {fmt.name for fmt in known}:
         raise UsageError(f"{options.codec} cannot hold {wanted} pictures; h264 and hevc can")
-    if layout == "yuv420p" and (info.width % 2 or info.height % 2):
+    down, across = SUBSAMPLED[layout]
+    if info.width % across or info.height % down:
+        sampling, sides = ("4:2:0", "even sides") if down == 2 else ("4:2:2", "an even width")
         raise UsageError(
-            f"the result would be {info.width}x{info.height}, and 4:2:0 video needs even sides; "
+            f"the result would be {info.width}x{info.height}, and {sampling} video needs {sides}; "
             "an even scale gives them"
         )
     return wanted
