@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import resource
@@ -77,7 +78,8 @@ class Receipt:
     machine: Mapping[str, Any] = field(default_factory=lambda: _machine())
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
+        """As the schema says; a number that is infinite or none becomes null."""
+        return json.dumps(_finite(asdict(self)), indent=2, allow_nan=False) + "\n"
 
     def save(self, where: str | Path) -> None:
         """Write the receipt as JSON. Raises ``OutputError``."""
@@ -103,6 +105,14 @@ def peak_memory_mb() -> float:
     """Largest resident size of this process so far, in 10^6 bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _versions() -> dict[str, str]:
