@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -72,7 +72,8 @@ class Speeds:
             part.write_text(json.dumps(newest, indent=1) + "\n")
             part.replace(self._where)
         except OSError:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, float]:
         try:
@@ -106,7 +107,7 @@ def measure(
     found: dict[str, float] = {}
     begun = clock()
     for name, open_it in networks:
-        if found and (clock() - begun > BUDGET or max(found.values()) > HOPELESS * lasts):
+        if found and (clock() - begun >= BUDGET or max(found.values()) > HOPELESS * lasts):
             break
         with closing(open_it()) as upscaler:
             upscaler.pair(pair.first, pair.second)  # loads and compiles it

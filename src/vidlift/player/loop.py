@@ -6,9 +6,10 @@ them, only for the next moment at which there is something to do.
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from vidlift.frame import Frame
@@ -20,7 +21,6 @@ from vidlift.player.sound import Feeder
 from vidlift.player.viewer import Leave, Span, Viewer
 from vidlift.sinks.events import Event
 from vidlift.sinks.window import Sprite
-from vidlift.stages.ahead import Ahead
 
 POLL = 0.01
 """Seconds between looks at sound, keys and the next picture, at most."""
@@ -56,6 +56,20 @@ class Display(Protocol):
         ...
 
     def toggle_full_screen(self) -> None: ...
+
+
+class Pictures(Protocol):
+    """Pictures that a thread makes ahead: ``stages.ahead.Ahead``."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def full(self) -> bool: ...
+
+    def __iter__(self) -> Iterator[Picture]: ...
+
+    def __next__(self) -> Picture: ...
 
 
 class Record:
@@ -121,7 +135,7 @@ class Loop:
         """Where the film is, as the viewer sees it: also before it begins."""
 
     def run(
-        self, pictures: Ahead[Picture], sound: Feeder | None, *, stop: float | None = None
+        self, pictures: Pictures, sound: Feeder | None, *, stop: float | None = None
     ) -> Leave | None:
         """Play; None at the end of the film or at ``stop``, a media time.
 
@@ -137,15 +151,23 @@ class Loop:
                 waiting = next(pictures, None)
                 ended = waiting is None
             self.time = self.position = now = self._clock.now()
-            rest = POLL
+            rest = math.inf
             if self._stalled:
                 self._stall(not pictures.full)
             elif self._viewer.paused:
                 pass
             elif waiting is not None:
                 rest = wait_for(waiting.frame, now=now)
+                if is_over(waiting.frame, now=now) and pictures.ready and not ended:
+                    following = next(pictures, None)
+                    ended = following is None
+                    if following is not None:
+                        self._tally.drop(waiting.frame, LATE)
+                        waiting = following
+                        continue
                 if rest <= 0:
-                    self._show_or_drop(waiting, next_ready=pictures.ready)
+                    self._show(waiting)
+                    self._record.skew.append(self._clock.now() - float(waiting.frame.pts))
                     waiting = None
             elif ended:
                 rest = self._last_moment(stop) - now
@@ -156,7 +178,7 @@ class Loop:
             self._mind(rest)
         return self._leave
 
-    def _preroll(self, pictures: Ahead[Picture]) -> bool:
+    def _preroll(self, pictures: Pictures) -> bool:
         """Show the first picture as soon as it is there; begin once others and the sound are.
 
         Whether the film has ended before it began.
@@ -175,7 +197,7 @@ class Loop:
                 if self._monotonic() - since >= PREROLL or self._sound_is_there():
                     self._begin(first.frame)
                     return False
-            self._mind(POLL)
+            self._mind(math.inf)
         return True
 
     def _sound_is_there(self) -> bool:
@@ -192,14 +214,6 @@ class Loop:
             self._clock = AudioClock(self._sound.heard, step=self._sound.step, timer=self._timer)
         self.time = float(start)
         self._run_or_stand()
-
-    def _show_or_drop(self, picture: Picture, *, next_ready: bool) -> None:
-        frame = picture.frame
-        if is_over(frame, now=self.time) and next_ready:
-            self._tally.drop(frame, LATE)
-            return
-        self._show(picture)
-        self._record.skew.append(self._clock.now() - float(frame.pts))
 
     def _show(self, picture: Picture) -> None:
         frame, viewer = picture.frame, self._viewer

@@ -1,0 +1,235 @@
+"""The main loop with a made-up clock, screen and loudspeaker. Nothing sleeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from support.player import (
+    FakeChunks,
+    FakeDisplay,
+    FakePictures,
+    FakeSpeaker,
+    World,
+    film,
+    sound,
+)
+from vidlift.pipeline import Meter
+from vidlift.player.governor import LATE
+from vidlift.player.loop import POLL, STALL, Loop, Record
+from vidlift.player.schedule import Picture, Tally
+from vidlift.player.sound import Feeder
+from vidlift.player.viewer import Leave, OtherFilm, Quit, SeekTo, Span, Viewer
+
+
+class Player:
+    """A loop and all that it stands in."""
+
+    def __init__(self, *, speaker_rate: float | None = None, present: float = 0.002) -> None:
+        self.world = World()
+        self.display = FakeDisplay(self.world, present=present)
+        self.viewer = Viewer(monotonic=self.world.monotonic)
+        self.record, self.tally = Record(), Tally()
+        self.speaker = None if speaker_rate is None else FakeSpeaker(self.world, rate=speaker_rate)
+
+    def play(
+        self,
+        pictures: list[Picture],
+        *,
+        ready_at: Callable[[int], float] = lambda _index: 0.0,
+        seconds_of_sound: float = 0,
+        stop: float | None = None,
+    ) -> Leave | None:
+        last = pictures[-1].frame
+        self.loop = Loop(
+            self.display,
+            self.viewer,
+            self.record,
+            span=Span(start=float(pictures[0].frame.pts), end=float(last.pts + last.duration)),
+            tally=self.tally,
+            meter=Meter(self.world.monotonic),
+            monotonic=self.world.monotonic,
+        )
+        feeder = None
+        if self.speaker is not None:
+            start = pictures[0].frame.pts
+            feeder = Feeder(FakeChunks(sound(seconds_of_sound, start=start)), self.speaker)
+        return self.loop.run(FakePictures(self.world, pictures, ready_at), feeder, stop=stop)
+
+
+@pytest.mark.parametrize("rate", [24, Fraction(30000, 1001), 60], ids=str)
+@pytest.mark.parametrize("start", [Fraction(0), Fraction(7, 3)], ids=str)
+def test_every_picture_is_shown_at_its_time(rate: Fraction, start: Fraction) -> None:
+    player = Player()
+    pictures = film(100, rate=rate, start=start)
+    assert player.play(pictures) is None
+    assert player.display.pts == [picture.frame.pts for picture in pictures]
+    begun = player.display.times[1] - 1 / rate
+    off = [
+        time - begun - float(pts - start)
+        for time, pts in list(zip(player.display.times, player.display.pts, strict=True))[1:]
+    ]
+    assert max(map(abs, off)) <= 0.003
+    assert player.record.shown == 100
+    assert not player.tally.dropped
+    assert not player.record.stalls
+
+
+def test_a_variable_rate_is_kept() -> None:
+    player = Player()
+    lasts = [Fraction(n, 100) for n in (4, 10, 3, 50, 4, 20, 4, 4)]
+    times = [sum(lasts[:i], Fraction(0)) for i in range(len(lasts))]
+    plain = film(len(lasts))
+    pictures = [
+        replace(picture, frame=replace(picture.frame, pts=time, duration=duration))
+        for picture, time, duration in zip(plain, times, lasts, strict=True)
+    ]
+    player.play(pictures)
+    gaps = np.diff(player.display.times[1:])
+    assert gaps == pytest.approx([float(lasting) for lasting in lasts[1:-1]], abs=0.003)
+
+
+@pytest.mark.parametrize("rate", [47_900, 48_000, 48_100])
+def test_pictures_follow_the_sound_whatever_its_second(rate: float) -> None:
+    player = Player(speaker_rate=rate)
+    player.play(film(24 * 60), seconds_of_sound=60)
+    skew = np.abs(player.record.skew)
+    assert np.percentile(skew, 95) < 0.020
+    assert skew.max() < 0.040
+    taken = player.display.times[-1] - player.display.times[1]
+    assert taken == pytest.approx((60 - 2 / 24) * 48_000 / rate, abs=0.06)
+
+
+def test_the_film_is_heard_to_the_end_of_its_sound() -> None:
+    player = Player(speaker_rate=48_000)
+    player.play(film(24), seconds_of_sound=3)
+    assert player.world.now == pytest.approx(3, abs=0.1)
+
+
+def test_a_pause_stops_film_and_sound_and_loses_nothing() -> None:
+    player = Player(speaker_rate=48_000)
+    player.world.press(1.0, "space")
+    player.world.press(6.0, "space")
+    player.play(film(48), seconds_of_sound=2)
+    assert len(player.display.shown) == 48
+    gaps = np.diff(player.display.times)
+    assert gaps.max() == pytest.approx(5, abs=0.06)
+    assert sorted(gaps)[-2] < 0.06
+    assert np.abs(player.record.skew).max() < 0.040
+
+
+def test_a_picture_whose_time_is_over_is_dropped_only_for_another() -> None:
+    player = Player(present=0.060)  # the screen is slower than the film
+    player.play(film(48))
+    assert player.tally.dropped[LATE] == 48 - player.record.shown > 0
+    assert player.display.pts[-1] == film(48)[-1].frame.pts
+    assert player.tally.drops[0][1] == LATE
+
+
+def test_where_pictures_fail_to_come_film_and_sound_stand_and_go_on() -> None:
+    player = Player(speaker_rate=48_000)
+    player.play(film(48), ready_at=lambda index: 0.0 if index < 24 else 4.0, seconds_of_sound=2)
+    assert player.record.stalls == 1
+    assert player.record.shown + sum(player.tally.dropped.values()) == 48
+    stood = np.diff(player.display.times).max()
+    assert stood == pytest.approx(4 - 1, abs=0.2)
+    # From the last picture the film went on for STALL seconds before it stood.
+    assert sum(player.tally.dropped.values()) <= STALL * 24 + 1
+
+
+def test_the_first_picture_is_shown_before_others_are_ready() -> None:
+    player = Player()
+    player.play(film(24), ready_at=lambda index: 0.0 if index == 0 else 1.0)
+    assert player.display.times[0] <= 2 * POLL
+    assert player.display.times[1] > 1
+
+
+def test_after_a_seek_an_early_picture_is_replaced_at_once_and_not_counted() -> None:
+    player = Player()
+    player.play(film(24, early=True), ready_at=lambda index: 0.05 * index)
+    assert player.display.pts[:2] == [0, 0]
+    assert player.display.times[1] <= 0.1
+    assert player.record.shown == 24
+
+
+def test_paused_it_shows_where_it_was_sought_to_and_stays() -> None:
+    player = Player()
+    player.viewer.paused = True
+    player.world.press(5.0, "q")
+    assert player.play(film(24, early=True)) == Quit()
+    assert len(player.display.shown) == 2
+    assert player.loop.position == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [
+        ("q", Quit()),
+        ("escape", Quit()),
+        ("n", OtherFilm(1)),
+        ("p", OtherFilm(-1)),
+        ("home", SeekTo(0.0)),
+        ("end", SeekTo(10.0)),
+    ],
+)
+def test_the_viewer_leaves(key: str, wanted: Leave) -> None:
+    player = Player()
+    player.world.press(2.0, key)
+    assert player.play(film(240)) == wanted
+    assert player.world.now < 2.1
+
+
+@pytest.mark.parametrize(("key", "by"), [("left", -5), ("right", 5), ("down", -60), ("up", 60)])
+def test_arrows_seek_from_where_the_film_is(key: str, by: float) -> None:
+    player = Player()
+    player.world.press(2.0, key)
+    leave = player.play(film(240))
+    assert isinstance(leave, SeekTo)
+    assert leave.time == pytest.approx(2 + by, abs=0.05)
+
+
+def test_a_stop_ends_it() -> None:
+    player = Player(speaker_rate=48_000)
+    player.play(film(24), seconds_of_sound=60, stop=1.0)
+    assert player.world.now < 1.2
+
+
+def test_a_film_without_pictures_ends_at_once() -> None:
+    player = Player()
+    pictures = film(1)
+    world = player.world
+    loop = Loop(
+        player.display,
+        player.viewer,
+        player.record,
+        span=Span(start=0, end=1),
+        tally=player.tally,
+        meter=Meter(),
+        monotonic=world.monotonic,
+    )
+    assert loop.run(FakePictures(world, pictures[:0], lambda _index: 0.0), None) is None
+
+
+def test_keys_reach_the_window_and_the_loudspeaker() -> None:
+    player = Player(speaker_rate=48_000)
+    player.world.press(0.5, "f", "m")
+    player.play(film(48), seconds_of_sound=2)
+    assert player.speaker is not None
+    heard = np.concatenate(player.speaker.taken)[:, 0]
+    quiet = np.flatnonzero(heard[:90_000] != 0).max()
+    assert player.display.full_screen
+    assert quiet / 48_000 == pytest.approx(0.5, abs=0.06)
+
+
+def test_what_lies_over_a_paused_film_is_drawn_anew() -> None:
+    player = Player()
+    player.world.press(0.5, "space")
+    player.world.press(2.0, "h")
+    player.world.press(6.0, "q")
+    player.play(film(240))
+    assert player.display.refreshed >= 2, "the bar went, the list came"
+    assert len(player.display.sprites) == 1

@@ -1,0 +1,195 @@
+"""What the viewer asks for, and what is drawn over the film."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+import pytest
+
+from support.player import World
+from vidlift.player import overlay
+from vidlift.player.controls import CONTROLS, Control, key_list
+from vidlift.player.viewer import (
+    BAR_FOR,
+    INFO_EVERY,
+    MESSAGE_FOR,
+    Leave,
+    Open,
+    Quit,
+    SeekTo,
+    Span,
+    Viewer,
+)
+from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer, Resized
+from vidlift.sinks.window import Sprite
+
+AREA = (1280, 720)
+FILM = Span(start=10.0, end=110.0)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def viewer(world: World) -> Viewer:
+    return Viewer(monotonic=world.monotonic)
+
+
+def tell(viewer: Viewer, *events: Event | str, span: Span = FILM) -> Leave | None:
+    found = None
+    for event in events:
+        told = Key(event) if isinstance(event, str) else event
+        found = viewer.obey(told, time=50.0, span=span, area=AREA)
+    return found
+
+
+def drawn(viewer: Viewer, time: float = 50.0) -> list[Sprite]:
+    return viewer.sprites(time=time, span=FILM, area=AREA)
+
+
+def test_every_control_has_a_key_and_a_line_in_the_list() -> None:
+    assert set(CONTROLS.values()) == set(Control)
+    assert [text for _, text in key_list()] == [control.value for control in Control]
+    assert all(keys for keys, _ in key_list())
+
+
+@pytest.mark.parametrize(
+    ("event", "wanted"),
+    [
+        (Closed(), Quit()),
+        (Dropped("a.mp4"), Open("a.mp4")),
+        (Key("q"), Quit()),
+        (Key("home"), SeekTo(10.0)),
+        (Key("end"), SeekTo(110.0)),
+        (Key("left"), SeekTo(45.0)),
+        (Key("up"), SeekTo(110.0)),
+        (Key("x"), None),
+        (Resized(), None),
+        (Pointer(640, 10, True), None),
+    ],
+    ids=str,
+)
+def test_events_that_leave_the_film(viewer: Viewer, event: Event, wanted: Leave | None) -> None:
+    assert tell(viewer, event) == wanted
+
+
+def test_end_means_nothing_where_nobody_knows_the_end(viewer: Viewer) -> None:
+    assert tell(viewer, "end", span=Span(start=0, end=None)) is None
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_the_bar_seeks_where_it_is_clicked_once_it_is_seen(viewer: Viewer, share: float) -> None:
+    left, right = overlay.bar_track(AREA)
+    y = overlay.bar_box(AREA)[1] + 5
+    x = round(left + share * (right - left))
+    assert tell(viewer, Pointer(x, y, True)) is None, "it was not there"
+    leave = tell(viewer, Pointer(x, y, True))
+    assert isinstance(leave, SeekTo)
+    assert leave.time == pytest.approx(10 + 100 * share, abs=0.1)
+
+
+def test_the_bar_goes_when_the_mouse_rests(viewer: Viewer, world: World) -> None:
+    assert not drawn(viewer)
+    tell(viewer, Pointer(3, 3, False))
+    assert len(drawn(viewer)) == 1
+    world.now = BAR_FOR + 0.01
+    assert not drawn(viewer)
+
+
+def test_volume_has_steps_and_bounds_and_mute_remembers_it(viewer: Viewer) -> None:
+    assert viewer.loudness == 1
+    tell(viewer, "0")
+    assert viewer.volume == 100
+    tell(viewer, "9", "9")
+    assert viewer.volume == 90
+    tell(viewer, "m")
+    assert viewer.loudness == 0
+    tell(viewer, "m")
+    assert viewer.loudness == pytest.approx(0.81)
+    tell(viewer, *["9"] * 30)
+    assert viewer.volume == 0
+    tell(viewer, "m", "0")
+    assert not viewer.muted, "louder means to be heard"
+
+
+def test_a_message_stays_for_a_moment(viewer: Viewer, world: World) -> None:
+    tell(viewer, "9")
+    assert len(drawn(viewer)) == 1
+    world.now = MESSAGE_FOR + 0.01
+    assert not drawn(viewer)
+
+
+def test_side_by_side_follows_the_mouse(viewer: Viewer) -> None:
+    tell(viewer, Pointer(100, 5, False))
+    assert viewer.divider == 0.5
+    tell(viewer, "v", Pointer(320, 5, False))
+    assert viewer.wish.side_by_side
+    assert viewer.divider == 0.25
+    bicubic, vidlift, _bar = drawn(viewer)
+    assert bicubic.x + bicubic.pixels.shape[1] < 320 < vidlift.x
+
+
+def test_figures_are_asked_for_now_and_then_and_else_kept(viewer: Viewer, world: World) -> None:
+    asked = count(1)
+    viewer.status = lambda: [("asked", str(next(asked)))]
+    tell(viewer, "i")
+    first = drawn(viewer)
+    assert drawn(viewer) == first
+    world.now = INFO_EVERY + 0.01
+    assert drawn(viewer) != first
+    assert next(asked) == 3
+
+
+def test_what_did_not_change_is_the_same_object(viewer: Viewer) -> None:
+    tell(viewer, "h", "v")
+    assert drawn(viewer) == drawn(viewer)
+    assert all(a is b for a, b in zip(drawn(viewer), drawn(viewer), strict=True))
+
+
+def test_subtitles_lie_in_the_middle_above_the_bar(viewer: Viewer) -> None:
+    viewer.subtitle = lambda time: "Said\nat fifty" if time == 50 else ""
+    (said,) = drawn(viewer)
+    height, width, _ = said.pixels.shape
+    assert said.x + width / 2 == pytest.approx(AREA[0] / 2, abs=1)
+    assert said.y + height < AREA[1]
+    tell(viewer, Pointer(3, 3, False))
+    above, _bar = drawn(viewer)
+    assert above.y < said.y
+    assert not drawn(viewer, time=51.0)[1:]
+
+
+@pytest.mark.parametrize("area", [(64, 64), (320, 180), (1280, 720), (3840, 2160), (400, 1200)])
+def test_everything_fits_any_window(viewer: Viewer, area: tuple[int, int]) -> None:
+    tell(viewer, "v", "i", "h", "9", Pointer(30, 30, False))
+    for sprite in viewer.sprites(time=20, span=FILM, area=area):
+        height, width, depth = sprite.pixels.shape
+        assert depth == 4
+        assert sprite.x >= 0
+        assert sprite.y >= 0
+        if area[0] >= 1280 and area[1] >= 720:
+            assert sprite.x + width <= area[0]
+            assert sprite.y + height <= area[1]
+
+
+def test_a_window_too_small_for_words_has_none(viewer: Viewer) -> None:
+    tell(viewer, "h")
+    assert viewer.sprites(time=20, span=FILM, area=(40, 30)) == []
+
+
+def test_the_bar_grows_with_the_film() -> None:
+    def blue(share: float) -> int:
+        pixels = overlay.bar(share, "0:01 / 1:40", area=AREA).astype(int)
+        return int(np.sum((pixels[..., 2] > 200) & (pixels[..., 0] < 120)))
+
+    assert blue(0) < blue(0.3) < blue(0.9)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (59.9, "0:59"), (125, "2:05"), (3661, "1:01:01"), (-3, "0:00")],
+)
+def test_clock_text(seconds: float, text: str) -> None:
+    assert overlay.clock_text(seconds) == text
