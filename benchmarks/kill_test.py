@@ -26,6 +26,9 @@ from vidlift.sources.file import FileSource
 
 RESULTS = Path(__file__).parent / "results"
 PROGRAM = Path(sys.executable).with_name("vidlift")
+NOTES = 2
+"""Lines in a finished journal that are no segments."""
+
 LOOK = 0.01
 """Seconds between looks at the journal."""
 
@@ -36,8 +39,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="vidlift-kill-") as name:
         folder = Path(name)
         alone, killed = folder / "alone.mp4", folder / "killed.mp4"
-        most = _alone(_command(arguments, alone), alone)
-        kills = _kill(_command(arguments, killed), killed, arguments.kills, most, chance)
+        most, whole = _alone(_command(arguments, alone), alone)
+        segments = most - NOTES
+        life = whole / segments
+        kills = _kill(_command(arguments, killed), killed, arguments.kills, segments, life, chance)
         receipt = folder / "receipt.json"
         subprocess.run([*_command(arguments, killed), "--report", receipt], check=True)
         digests = [_digest(alone), _digest(killed)]
@@ -50,7 +55,7 @@ def main() -> int:
         "file": arguments.file.name,
         "model": arguments.model,
         "seed": arguments.seed,
-        "journal_lines": most,
+        "segments": segments,
         "kills": kills,
         "resumed_frames_at_last": resumed,
         "digest_undisturbed": digests[0],
@@ -91,27 +96,33 @@ def _command(arguments: argparse.Namespace, output: Path) -> list[str | Path]:
     return [PROGRAM, "upscale", arguments.file, output, "-m", arguments.model, "--no-progress"]
 
 
-def _alone(command: list[str | Path], output: Path) -> int:
-    """Run undisturbed; returns how many lines the journal had at its longest."""
+def _alone(command: list[str | Path], output: Path) -> tuple[int, float]:
+    """Run undisturbed; returns how many lines the journal had at its longest, and seconds."""
+    start = time.perf_counter()
     process, most = subprocess.Popen(command, stdout=subprocess.DEVNULL), 0
     while process.poll() is None:
         most = max(most, _lines(output))
         time.sleep(LOOK)
     if process.returncode:
         raise SystemExit("the undisturbed run failed")
-    return most
+    return most, time.perf_counter() - start
 
 
 def _kill(
-    command: list[str | Path], output: Path, times: int, most: int, chance: random.Random
+    command: list[str | Path],
+    output: Path,
+    times: int,
+    segments: int,
+    longest: float,
+    chance: random.Random,
 ) -> list[dict[str, float | int]]:
-    """Start and kill ``times`` times, spread over the job: every so often a run may live until it
-    has added to the journal, so that the last kills come when nearly all is done."""
+    """Start and kill ``times`` times, spread over the job: every so often a run may first finish
+    a segment, so that the last kills come when nearly all is done."""
     kills: list[dict[str, float | int]] = []
     while len(kills) < times:
         before = _lines(output)
-        wanted = min(most - 2, round(most * len(kills) / times))
-        life = chance.uniform(0.1, 3.0)
+        wanted = min(segments - 2, segments * len(kills) // times)
+        life = chance.uniform(0.1, longest)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while process.poll() is None and _lines(output) < wanted:
             time.sleep(LOOK)
