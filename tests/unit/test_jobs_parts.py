@@ -157,6 +157,19 @@ class TestJournal:
             output.write_text("another")
             assert journal.made(output) is None
 
+    def test_removed_by_half_it_holds_nothing(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def die(_folder: Path) -> None:
+            (folder / "00002.nut").unlink()
+            raise KeyboardInterrupt
+
+        journal = Journal(folder)
+        monkeypatch.setattr("shutil.rmtree", die)
+        with pytest.raises(KeyboardInterrupt):
+            journal.remove()
+        assert self._segments(folder) == []
+
     def test_a_folder_without_finished_work_is_anybodys(self, tmp_path: Path) -> None:
         folder = tmp_path / "job"
         with open_journal(folder, {"input": "other"}, resume=True):

@@ -109,6 +109,8 @@ class Journal:
 
     def remove(self) -> None:
         """The job is done: leave nothing behind."""
+        # The journal first: what is left when this is cut short is then nobody's work.
+        (self.folder / "journal.jsonl").unlink(missing_ok=True)
         shutil.rmtree(self.folder)
 
     def _read(self) -> None:
