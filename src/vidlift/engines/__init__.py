@@ -33,10 +33,13 @@ def open_engine(model: Model, *, engine: str = "auto", threads: int | None = Non
         raise UsageError(f"an engine needs at least one thread, got {threads}")
     for name in AUTO if engine == "auto" else (engine,):
         module, cls, package = ENGINES[name]
-        if find_spec(package) is not None:
-            opened: Engine = getattr(import_module(module), cls)(
-                model, threads=threads or len(os.sched_getaffinity(0))
-            )
-            return opened
+        if find_spec(package) is None:
+            continue
+        try:
+            made = getattr(import_module(module), cls)
+        except ImportError as error:
+            raise ModelError(f"engine {name} cannot be loaded: {error}") from error
+        opened: Engine = made(model, threads=threads or len(os.sched_getaffinity(0)))
+        return opened
     wanted = " or ".join(AUTO) if engine == "auto" else ENGINES[engine][2]
     raise ModelError(f"engine {engine}: the package {wanted} is not installed")

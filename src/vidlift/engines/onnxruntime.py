@@ -43,15 +43,17 @@ class OnnxRuntimeEngine:
         self._sessions.clear()
 
     def _infer(self, name: str, values: Any, *, through_core: bool) -> Any:
-        if through_core not in self._sessions:
-            self._sessions[through_core] = self._load(through_core=through_core)
-        return self._sessions[through_core].run(None, {name: values})[0]
+        try:
+            if through_core not in self._sessions:
+                self._sessions[through_core] = self._load(through_core=through_core)
+            return self._sessions[through_core].run(None, {name: values})[0]
+        except Exception as error:  # its exceptions share no base of their own
+            height, width = values.shape[2:]
+            raise ModelError(
+                f"ONNX Runtime cannot run model {self.descriptor.name} at {width}x{height}: "
+                f"{str(error).strip().splitlines()[0]}"
+            ) from error
 
     def _load(self, *, through_core: bool) -> Any:
         data = core.extract(self._model) if through_core else self._model.data
-        try:
-            return ort.InferenceSession(data, self._options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions share no base of their own
-            raise ModelError(
-                f"ONNX Runtime cannot load model {self.descriptor.name}: {error}"
-            ) from error
+        return ort.InferenceSession(data, self._options, providers=["CPUExecutionProvider"])

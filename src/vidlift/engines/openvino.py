@@ -61,16 +61,19 @@ class OpenVinoEngine:
         result = np.empty((*made[:axis], values.shape[axis], *made[axis + 1 :]), values.dtype)
         for i in range(0, values.shape[axis], at_once):
             part = (slice(None),) * axis + (slice(i, i + at_once),)
-            request.set_output_tensor(ov.Tensor(result[part], shared_memory=True))
-            request.infer([values[part]], share_inputs=True, share_outputs=True)
+            try:
+                request.set_output_tensor(ov.Tensor(result[part], shared_memory=True))
+                request.infer([values[part]], share_inputs=True, share_outputs=True)
+            except RuntimeError as error:
+                raise self._cannot_run(values.shape, error) from error
         return result
 
     def _compile(self, shape: tuple[int, ...], *, axis: int) -> Any:
         """For one frame at a time where the graph allows: half the memory, and never slower."""
         single = (*shape[:axis], 1, *shape[axis + 1 :])
         data = self._model.data if axis == 1 else core.extract(self._model)
-        graph = _runtime().read_model(data)
         try:
+            graph = _runtime().read_model(data)
             graph.reshape(list(single))
             whole = graph.outputs[0].get_shape()[axis] != 1
         except RuntimeError:  # a graph that speaks of both frames
@@ -81,10 +84,13 @@ class OpenVinoEngine:
                 graph.reshape(list(shape))
             return _runtime().compile_model(graph, "CPU", self._config).create_infer_request()
         except RuntimeError as error:
-            raise ModelError(
-                f"OpenVINO cannot run model {self.descriptor.name} at {shape[3]}x{shape[2]}: "
-                f"{str(error).strip().splitlines()[-1]}"
-            ) from error
+            raise self._cannot_run(shape, error) from error
+
+    def _cannot_run(self, shape: tuple[int, ...], error: Exception) -> ModelError:
+        return ModelError(
+            f"OpenVINO cannot run model {self.descriptor.name} at {shape[3]}x{shape[2]}: "
+            f"{str(error).strip().splitlines()[-1]}"
+        )
 
 
 @cache

@@ -1,0 +1,63 @@
+"""Choosing an engine by name."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from support.shared import PACKAGES, require
+from vidlift import engines, models
+from vidlift.engines import ENGINES, open_engine
+from vidlift.errors import ModelError, UsageError
+
+MODEL = models.kernel(scale=2)
+ENGINES_TOLD = ", ".join(ENGINES)
+
+
+def test_auto_takes_the_first_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda package: package == "onnxruntime" or None)
+    assert open_engine(MODEL, engine="auto").name.startswith("onnxruntime ")
+
+
+def test_none_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda package: None)
+    with pytest.raises(ModelError, match="openvino or onnxruntime is not installed"):
+        open_engine(MODEL)
+    with pytest.raises(ModelError, match="the package onnxruntime is not installed"):
+        open_engine(MODEL, engine="onnxruntime")
+
+
+def test_one_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vidlift.engines.onnxruntime", None)
+    with pytest.raises(ModelError, match=r"engine onnxruntime cannot be loaded: .*halted"):
+        open_engine(MODEL, engine="onnxruntime")
+
+
+def test_an_unknown_one() -> None:
+    with pytest.raises(UsageError, match=f"no engine named 'gpu'; there are auto, {ENGINES_TOLD}"):
+        open_engine(MODEL, engine="gpu")
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_a_model_that_it_cannot_run(engine: str, bits: int) -> None:
+    """The door checks what it can; a graph may still ask for what is not there."""
+    if engine in PACKAGES:
+        require(engine)
+    graph = onnx.load_model_from_string(MODEL.data)
+    pads = next(tensor for tensor in graph.graph.initializer if tensor.name == "pads")
+    pads.CopyFrom(numpy_helper.from_array(np.full(8, -50), "pads"))
+    broken = replace(MODEL, data=graph.SerializeToString())
+    planes = np.zeros((1, 2, 16, 18), np.uint8 if bits == 8 else np.uint16)
+    with pytest.raises(ModelError, match=r"cannot run model bicubic-x2 at 18x16: \S"):
+        open_engine(broken, engine=engine).run(planes, bits=bits)
+
+
+def test_no_thread_at_all() -> None:
+    with pytest.raises(UsageError, match="at least one thread, got 0"):
+        open_engine(MODEL, threads=0)
