@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 HTTP_SCHEMES = ("http://", "https://")
 
@@ -21,4 +21,4 @@ def open_bytes(where: str) -> Path | BinaryIO:
         return Path(where)
     from vidlift.client.fetch import HttpFile
 
-    return HttpFile(where)
+    return cast(BinaryIO, HttpFile(where))  # raw, but all that a demuxer calls is there
