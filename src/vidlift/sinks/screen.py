@@ -71,7 +71,15 @@ def planes_420(frame: Frame) -> Planes420:
 
 
 def _eight_bits(plane: Plane, bits: int) -> Plane:
-    return plane if bits == 8 else (plane >> (bits - 8)).astype(np.uint8)
+    """Rounded, not cut off: that would darken everything by almost half a level."""
+    if bits == 8:
+        return plane
+    shift = bits - 8
+    codes = plane + plane.dtype.type(1 << (shift - 1))
+    codes >>= shift
+    np.minimum(codes, 255, out=codes)
+    rounded: Plane = codes.astype(np.uint8)
+    return rounded
 
 
 def _halved_across(plane: Plane) -> Plane:

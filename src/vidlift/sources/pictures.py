@@ -33,12 +33,13 @@ class Pictures:
         *,
         name: str,
         since: Fraction | None = None,
+        adapt: Callable[[av.VideoFrame], av.VideoFrame] | None = None,
     ) -> None:
         """Decodes the first picture, so that ``info`` is known; ``name`` is what errors say.
 
         ``packets`` are those of ``stream``, the empty ones that flush its decoder included.
         Frames whose time was over before ``since`` are decoded and left out; where that is all
-        of them, the last one is given.
+        of them, the last one is given. ``adapt`` is done to each of the others.
         """
         self.lost: dict[str, int] = Counter()
         self._stream = stream
@@ -54,9 +55,12 @@ class Pictures:
         self.begins: Fraction = self._to_frame(first, None).pts
         """Time of the first picture, given or left out."""
 
-        frames = self._to_frames(
-            progressive(chain([first], pictures), time_base=self.info.time_base)
-        )
+        whole = progressive(chain([first], pictures), time_base=self.info.time_base)
+        if since is not None:
+            whole = self._near(whole, since)
+        if adapt is not None:
+            whole = map(adapt, whole)
+        frames = self._to_frames(whole)
         self._frames = frames if since is None else _since(frames, since)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -84,6 +88,21 @@ class Pictures:
         except av.FFmpegError:
             self.lost["a packet could not be decoded"] += 1
             return []
+
+    def _near(self, pictures: Iterator[av.VideoFrame], time: Fraction) -> Iterator[av.VideoFrame]:
+        """Pictures from the last before ``time`` on."""
+        before: av.VideoFrame | None = None
+        for picture in pictures:
+            unit = picture.time_base or self.info.time_base
+            if picture.pts is not None and picture.pts * unit < time:
+                before = picture
+                continue
+            if before is not None:
+                yield before
+                before = None
+            yield picture
+        if before is not None:
+            yield before
 
     def _to_frames(self, pictures: Iterator[av.VideoFrame]) -> Generator[Frame]:
         """Times of pictures are their own; how long one is shown is told by the next one.

@@ -5,7 +5,7 @@
                       └─ parked sound ─────> Sound ─────> chunks
 
 Each side is pulled by a thread of its own. A side with nothing parked reads on and parks what
-belongs to the other.
+belongs to the other. Pictures are given as an ordinary screen shows them (``sdr.py``).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from vidlift.errors import InputError
 from vidlift.sources import decode
 from vidlift.sources.parks import Parks
 from vidlift.sources.pictures import Pictures
+from vidlift.sources.sdr import ToSdr
 
 RATE = 48_000
 """Samples a second of the sound given, whatever the file holds."""
@@ -58,6 +59,7 @@ class Split:
         try:
             self._video = decode.video_stream(self._container, name=self.name)
             self._audio = sound_stream(self._container)
+            self._to_sdr = ToSdr(time_base=self._video.time_base or Fraction(1, av.time_base))
             self._begin()
             self._start = self.pictures.begins
         except BaseException:
@@ -80,14 +82,19 @@ class Split:
         """
         self.stop()
         self.pictures.close()
-        for earlier in SEEK_EARLIER:
+        failed: Exception | None = None
+        earlier = [max(self._start, to - early) for early in SEEK_EARLIER]
+        for target in (*earlier, self._start, self._start - SEEK_EARLIER[-1]):
             try:
-                self._container.seek(int((to - earlier) * av.time_base))
-            except (av.FFmpegError, OSError) as error:
-                raise InputError(f"{self.name} cannot be sought in: {error}") from error
-            self._begin(since=to)
-            if self.pictures.begins <= to:
-                return
+                self._container.seek(int(target * av.time_base))
+                self._begin(since=to)
+                failed = None
+                if self.pictures.begins <= to:
+                    return
+            except (InputError, av.FFmpegError, OSError) as error:
+                failed = error  # it led to where nothing is, or nothing that can be decoded
+        if failed is not None:
+            raise InputError(f"{self.name} cannot be sought in: {failed}") from failed
 
     def mute(self) -> None:
         """The sound is not wanted (any more): its side ends, nothing is parked for it."""
@@ -113,7 +120,13 @@ class Split:
             leading=video.index,
             following=None if audio is None else audio.index,
         )
-        self.pictures = Pictures(video, self._shared.side(video.index), name=self.name, since=since)
+        self.pictures = Pictures(
+            video,
+            self._shared.side(video.index),
+            name=self.name,
+            since=since,
+            adapt=self._to_sdr,
+        )
         self.sound = (
             None
             if audio is None
