@@ -33,14 +33,29 @@ class _Program(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except VidliftError as error:
-            if ctx.params.get("debug"):
-                raise
-            err.print(f"vidlift: {error}", style="red", markup=False, soft_wrap=True)
-            raise typer.Exit(error.exit_code) from None
+        except (typer.Exit, typer.Abort):
+            raise
         except KeyboardInterrupt:
             err.print("vidlift: interrupted")
             raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            err.print(f"vidlift: {_one_line(error)}", style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(getattr(error, "exit_code", 1)) from None
+
+
+def _one_line(error: Any) -> str:
+    if isinstance(error, VidliftError):
+        return str(error)
+    if hasattr(error, "format_message"):  # arguments that the parser does not take
+        path = error.ctx.command_path if error.ctx is not None else "vidlift"
+        said = error.format_message().rstrip(".").replace("\n", " ")
+        return f"{said}; see `{path} --help`"
+    return (
+        f"this should not have happened: {type(error).__name__}: {error}; "
+        "`vidlift --debug ...` shows where"
+    )
 
 
 app = typer.Typer(
