@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.clips import make_clip
+from vidlift import models
 from vidlift.errors import InputError, UsageError
 from vidlift.frame import Frame
 from vidlift.jobs.damage import Watched
 from vidlift.jobs.join import container_of, timetable
 from vidlift.jobs.journal import Journal, open_journal
 from vidlift.jobs.probe import probe
-from vidlift.jobs.work import scaled, segments
+from vidlift.jobs.work import Work, scaled, segments
 from vidlift.sources.survey import survey
 from vidlift.sources.synthetic import SyntheticSource
 from vidlift.video import VideoInfo
@@ -267,6 +269,40 @@ class TestWatched:
         frames = Watched(source, name="film.ts", keep_going=False)
         assert len(list(frames)) == 10
         assert not frames.warnings
+
+
+class TestWork:
+    def test_it_works_ahead_of_the_encoder_and_not_far(self, tmp_path: Path) -> None:
+        clip = make_clip(tmp_path / "clip.mp4", frames=60, sounds=0)
+        with (
+            Work(str(clip), models.load("bicubic-x2"), engine="auto") as work,
+            closing(work.frames()) as frames,
+        ):
+            while not frames.full:
+                pass  # nobody has asked for a frame yet
+            upscaled = len(work.meter.seconds["upscale"])
+            assert 4 <= upscaled <= 8
+            rest = list(frames)
+        assert len(rest) == 60
+        assert len(work.meter.seconds["decode"]) == 60
+
+    def test_given_up_half_way_it_ends(self, tmp_path: Path) -> None:
+        """The rule for all tests sees to it that no thread is left."""
+        clip = make_clip(tmp_path / "clip.mp4", frames=60, sounds=0)
+        work = Work(str(clip), models.load("bicubic-x2"), engine="auto")
+        frames = work.frames()
+        next(frames)
+        frames.close()
+        work.close()
+        assert len(work.meter.seconds["decode"]) < 60
+
+    def test_frames_of_finished_segments_are_passed_over(self, tmp_path: Path) -> None:
+        clip = make_clip(tmp_path / "clip.mp4", frames=20, sounds=0)
+        with (
+            Work(str(clip), models.load("bicubic-x2"), engine="auto") as work,
+            closing(work.frames(skip=16)) as frames,
+        ):
+            assert [frame.pts for frame in frames] == [Fraction(n, 24) for n in range(16, 20)]
 
 
 class TestProbe:
