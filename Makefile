@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # The newest torch wheel on PyPI carries gigabytes of CUDA; this one is enough to train and test.
 TORCH  ?= torch==2.13.0
 
-.PHONY: help demo test check fmt lint type bench clean
+.PHONY: help demo test check fmt clean
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.clips import make_clip
+from support.shared import shared
 from vidlift.frame import Frame
 from vidlift.sinks.digest import DigestSink
 from vidlift.sources.base import Source
@@ -66,6 +67,7 @@ FFV1 = {"codec": "ffv1", "options": {"level": "3"}}
 SOURCES: dict[str, Maker] = {
     "synthetic": synthetic(width=48, height=32),
     "synthetic, 10 bit, odd, late": synthetic(width=47, height=31, bits=10, start=Fraction(5, 3)),
+    "synthetic, between two frames": synthetic(width=48, height=32, start=Fraction(1, 7)),
     "file, h264 mp4": from_file(FileSource, "a.mp4"),
     "file, h264 ts": from_file(FileSource, "a.ts", start=Fraction(10)),
     "file, mpeg4 avi": from_file(FileSource, "a.avi", **MPEG4),
@@ -131,3 +133,26 @@ def test_a_source_may_be_closed_early(opener: Opener, taken: int) -> None:
         frames = [frame for frame, _ in zip(source, range(taken), strict=False)]
     # What was given stays whole after its source is gone.
     assert all(plane.sum() > 0 for frame in frames for plane in frame.planes)
+
+
+FIRST = 10
+"""Frames looked at in each file of the shared data."""
+
+
+def test_real_files_keep_the_promises_too() -> None:
+    for where in sorted(shared("data", "real").iterdir()):
+        with closing(FileSource(where)) as source:
+            info = source.info
+            frames = [frame for frame, _ in zip(source, range(FIRST), strict=False)]
+            assert not source.lost, where.name
+        for frame, following in pairwise(frames):
+            assert frame.pts < following.pts, where.name
+            assert frame.pts + frame.duration == following.pts, where.name
+        for frame in frames:
+            assert (frame.pts / info.time_base).denominator == 1, where.name
+            assert (frame.size, frame.bits, frame.layout, frame.color) == (
+                (info.width, info.height),
+                info.bits,
+                info.layout,
+                info.color,
+            ), where.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import gcd
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class SyntheticSource:
             bits=bits,
             layout="yuv420p",
             codec="raw",
-            time_base=1 / rate,
+            time_base=_common_unit(1 / rate, start),
             rate=rate,
             frames=frames,
             duration=frames / rate,
@@ -64,3 +65,10 @@ class SyntheticSource:
         wave = np.cos(steepness * (x + y) + 2 * np.pi * index / 10)
         code = (126 + 109 * wave) * (1 << (self.info.bits - 8))
         return code.astype(np.uint8 if self.info.bits == 8 else np.uint16)
+
+
+def _common_unit(a: Fraction, b: Fraction) -> Fraction:
+    """The largest unit of which both are multiples."""
+    return Fraction(
+        gcd(a.numerator * b.denominator, b.numerator * a.denominator), a.denominator * b.denominator
+    )
