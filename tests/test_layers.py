@@ -52,7 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 ALSO: dict[str, set[str]] = {
     "anyio": {"cloud"},
-    "av": {"sources", "sinks/file.py", "jobs/join.py", "jobs/verify.py"},
+    "av": {"sources", "sinks/file.py", "sinks/gop.py", "jobs/join.py", "jobs/verify.py"}
+    | {"cloud/sounds.py", "cloud/captions.py"},
     "httpcore2": {"client"},
     "httpx2": {"client"},
     "imageio_ffmpeg": {"evaluation/vmaf.py"},

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
-from vidlift.cli.console import err, out
+from vidlift.cli.console import err, out, warn
 from vidlift.cli.progress import shown
+from vidlift.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidlift.cloud.library import Title
 
 cloud = typer.Typer(no_args_is_help=True, help="Publish videos into a library and serve it.")
 
@@ -20,6 +25,37 @@ def publish(
     ],
     library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="A folder of titles.")],
     *,
+    rungs: Annotated[
+        str, typer.Option(metavar="180,270,…", help="Sizes, by the shorter side of the picture.")
+    ] = "180,270,360,540",
+    codec: Annotated[str, typer.Option(help="h264, hevc, av1 or vp9.")] = "h264",
+    crf: Annotated[
+        int | None,
+        typer.Option(help="Quality, lower is better.  [default: h264 23, hevc 25, av1 35, vp9 33]"),
+    ] = None,
+    bitrate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="270:400,…", help="Rates in kbit/s by rung, in place of a constant quality."
+        ),
+    ] = None,
+    gain: Annotated[
+        str,
+        typer.Option(
+            metavar="TIERS",
+            help="Measure what these networks gain, for players to know; none: skip it.",
+        ),
+    ] = "m",
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Leave out rungs that super-resolution makes needless."),
+    ] = False,
+    whole_file: Annotated[
+        bool,
+        typer.Option(
+            "--whole-file/--no-whole-file", help="The best rung as one file with sound as well."
+        ),
+    ] = True,
     name: Annotated[
         str | None, typer.Option(help="Name of the title.  [default: from the file's name]")
     ] = None,
@@ -28,17 +64,30 @@ def publish(
     ] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False,
 ) -> None:
-    """Publish a video: small, with its sound, whole or not at all."""
+    """Publish a video: a ladder of small renditions with sound, subtitles and a poster.
+
+    The title appears when it is whole. When this is killed, run the same command again and it
+    goes on where it was; when it is finished already, nothing is done.
+    """
     from vidlift.cloud.publish import PublishOptions
     from vidlift.cloud.publish import publish as publish_video
 
-    options = PublishOptions(name=name, overwrite=overwrite)
+    options = PublishOptions(
+        rungs=tuple(_numbers(rungs, "--rungs")),
+        codec=codec,
+        crf=crf,
+        kbps=_rates(bitrate),
+        tiers=() if gain == "none" else tuple(gain.split(",")),
+        prune=prune,
+        whole_file=whole_file,
+        name=name,
+        overwrite=overwrite,
+    )
     with shown(f"{Path(video).name} → {library}", quiet=no_progress) as progress:
         title = publish_video(video, library, options, report=progress)
-    for rendition in title.renditions:
-        size = f"{rendition['width']}x{rendition['height']}"
-        where = library / title.path(rendition["file"])
-        out.print(f"{where}: {size}, {rendition['bytes'] / 1e6:.2f} MB", soft_wrap=True)
+    for warning in title.card["warnings"]:
+        warn(warning)
+    _print_title(title, library)
 
 
 @cloud.command()
@@ -53,3 +102,40 @@ def serve(
 
     err.print(f"vidlift: serving {library} on http://{host}:{port}/", soft_wrap=True)
     serve_library(library, host=host, port=port)
+
+
+def _print_title(title: Title, library: Path) -> None:
+    table = Table(box=None, pad_edge=False, title=str(library / title.name), title_justify="left")
+    for column in ("rung", "size", "kbit/s", "MB"):
+        table.add_column(column, justify="right")
+    names = sorted({n for r in title.renditions for n in r.get("psnr_y", {}).get("mean", {})})
+    for name in names:
+        table.add_column(name, justify="right")
+    for r in title.renditions:
+        mean = r.get("psnr_y", {}).get("mean", {})
+        table.add_row(
+            r["name"],
+            f"{r['width']}x{r['height']}",
+            f"{r['bits_per_second'] / 1000:.0f}",
+            f"{r['bytes'] / 1e6:.2f}",
+            *(f"{mean[n]:.2f} dB" if n in mean else "" for n in names),
+        )
+    out.print(table)
+    if title.card["needless"]:
+        needless = ", ".join(title.card["needless"])
+        out.print(f"needless with super-resolution: {needless} (--prune leaves them out)")
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and len(part) < 6 for part in parts):
+        raise UsageError(f"{option} {text!r}: numbers with commas between them are wanted")
+    return [int(part) for part in parts]
+
+
+def _rates(text: str | None) -> dict[int, int]:
+    found = {}
+    for part in text.split(",") if text else ():
+        rung, _, rate = part.partition(":")
+        found[_numbers(rung, "--bitrate")[0]] = _numbers(rate, "--bitrate")[0]
+    return found

@@ -23,6 +23,8 @@ from vidlift.errors import InputError, UsageError
 CARD = "vidlift.json"
 """The file that makes a folder a title."""
 
+MASTER = "master.m3u8"
+
 NAME_MAX = 100
 
 MEDIA_TYPES = {
@@ -53,7 +55,8 @@ class Title:
 
     @property
     def renditions(self) -> list[dict[str, Any]]:
-        """Best last. Each has ``file``, ``width``, ``height``, ``codec`` and ``bytes``."""
+        """Best last. Each has ``playlist``, ``width``, ``height``, ``codec``, ``bytes``; the best
+        has ``file`` as well where it was published as one."""
         found: list[dict[str, Any]] = self.card["renditions"]
         return found
 

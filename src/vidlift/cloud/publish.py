@@ -1,44 +1,79 @@
-"""Put a video into a library: small, with its sound, whole or not at all."""
+"""Put a video into a library: a ladder of small renditions with its sound, whole or not at all."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from vidlift import __version__
-from vidlift.cloud.ladder import Rung, brought_down, rungs, shrink
-from vidlift.cloud.library import CARD, Title, read_title, title_name
-from vidlift.errors import OutputError, UsageError
-from vidlift.frame import Frame
+from vidlift import models
+from vidlift.cloud.captions import Captions, read_captions
+from vidlift.cloud.card import make_card
+from vidlift.cloud.files import sync_folder, write_whole
+from vidlift.cloud.gain import TIERS, GainMeter
+from vidlift.cloud.journal import Journal, open_journal
+from vidlift.cloud.ladder import LADDER, Rung, brought_down, rungs
+from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
+from vidlift.cloud.pack import GOP, MEDIA_START, SEGMENT, Packer
+from vidlift.cloud.pictures import write_poster, write_thumbnails
+from vidlift.cloud.playlists import media_playlist
+from vidlift.cloud.sounds import SoundTrack, write_sounds
+from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.jobs.join import Picture, join
 from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
-from vidlift.sinks.file import EncoderOptions, FileSink
+from vidlift.sinks.gop import GOP_CODECS, GopOptions
 from vidlift.sources import open_bytes
 from vidlift.sources.file import FileSource
-from vidlift.stages.ahead import ahead
 
-DEFAULT_CRF = 23
+FORMAT = 2
+"""Raised when what is published of the same video with the same options becomes another thing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishOptions:
     """What ``publish`` makes of a video."""
 
-    rungs: tuple[int, ...] = (270,)
+    rungs: tuple[int, ...] = LADDER
     """Sizes, by the shorter side of the picture; those not below the video's own are left out."""
 
-    encoder: EncoderOptions = field(default_factory=lambda: EncoderOptions(crf=DEFAULT_CRF))
+    codec: str = "h264"
+    crf: int | None = None
+    """Quality, lower is better; None: the codec's default."""
+
+    kbps: Mapping[int, int] = field(default_factory=dict)
+    """Thousand bits a second by rung, for those that are not to have a constant quality."""
+
     name: str | None = None
     """What the title is called in the library; None: made from the file's name."""
 
     overwrite: bool = False
+    whole_file: bool = True
+    """Whether the best rung is there as one file with its sound as well, for plain players."""
+
+    tiers: tuple[str, ...] = ()
+    """Networks whose gain is measured, by tier."""
+
+    prune: bool = False
+    """Leave out rungs that super-resolution of smaller ones makes needless."""
+
+    def __post_init__(self) -> None:
+        GopOptions(codec=self.codec, crf=self.crf)
+        if unknown := set(self.tiers) - set(TIERS):
+            raise UsageError(f"no tier {', '.join(sorted(unknown))}; there are {', '.join(TIERS)}")
+        if self.prune and not self.tiers:
+            raise UsageError("to prune rungs the gain of networks must be measured")
+        if unasked := set(self.kbps) - set(self.rungs):
+            raise UsageError(f"a bitrate for {min(unasked)}p, which is none of the rungs")
+
+    def gop(self, rung: Rung) -> GopOptions:
+        rate = self.kbps.get(min(rung.size))
+        return GopOptions(codec=self.codec, crf=None if rate else self.crf, kbps=rate)
 
 
 def publish(
@@ -51,118 +86,190 @@ def publish(
     """Publish a file into a library, a folder that is made where there is none.
 
     Returns the title, whose files a server gives below its URL: ``title.path(file)``. A title
-    appears in one step when it is finished, so a library may be served meanwhile. Raises the
-    errors of ``vidlift.errors``.
+    appears, or changes, in one step when it is finished, so a library may be served meanwhile.
+    Called again after it was stopped, this goes on; called again after it was finished, it does
+    nothing. Raises the errors of ``vidlift.errors``.
     """
     options = options or PublishOptions()
     name = title_name(options.name or Path(video).stem)
     where = Path(library) / name
-    if where.exists() and not options.overwrite:
-        raise OutputError(f"{library} has a title {name} already; --overwrite replaces it")
-    with _work_folder(where) as folder, closing(_open(video)) as source:
-        made = [
-            _rendition(source, video, rung, folder, options, report)
-            for rung in rungs(source.info, options.rungs)[-1:]
-        ]
-        card = _card(source, name, made)
-        (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
-        _appear(folder, where)
+    identity = _identity(video, options)
+    version = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    there = read_title(where)
+    if there is not None and there.card.get("version") == version:
+        return there
+    if where.exists() and (there is None or not options.overwrite):
+        kind = "a title of another video or other options" if there else "something else"
+        raise OutputError(f"{where} is there already, {kind}; --overwrite replaces a title")
+    work = where.with_name(f".{name}.vidlift-job")
+    with _writing(where), open_journal(work, identity, version) as journal:
+        _make(video, name, options, journal, report)
+        _appear(journal, where, old=there)
     title = read_title(where)
     assert title is not None
     return title
+
+
+def _make(
+    video: str | Path, name: str, options: PublishOptions, journal: Journal, report: Report
+) -> None:
+    """Everything of a title, in the work folder."""
+    with ExitStack() as stack:
+        source = stack.enter_context(closing(_open(video)))
+        ladder = rungs(source.info, options.rungs)
+        meter = None
+        if options.tiers:
+            meter = GainMeter(source.info, ladder, tiers=options.tiers)
+            stack.enter_context(closing(meter))
+        resumed, total = sum(row.frames for row in journal.rows), estimate_frames(source.info)
+        packer = Packer(
+            source,
+            ladder,
+            options.gop,
+            journal,
+            bits=min(source.info.bits, max(GOP_CODECS[options.codec].bits)),
+            measure=meter,
+            tell=lambda done, size: report(
+                Progress(done=done, resumed=resumed, total=total, bytes=size)
+            ),
+        )
+        packer.run()
+        measured = {} if meter is None else meter.models
+    warnings = [f"{count} x {reason}" for reason, count in source.lost.items()]
+    info, origin = source.info, packer.origin
+    length = Fraction(journal.rows[-1].end)
+    end = origin + length
+    sounds = write_sounds(video, journal.content, origin=origin, end=end, length=SEGMENT)
+    captions = read_captions(video, origin=origin, end=end, warnings=warnings)
+    _write_lists(journal, ladder, sounds, captions)
+    write_poster(journal, ladder[-1].name)
+    write_thumbnails(journal, ladder[0].name)
+    whole = None
+    if options.whole_file:
+        whole = _write_whole_file(video, journal, ladder[-1], source, origin)
+    card, master = make_card(
+        name=name,
+        journal=journal,
+        info=info,
+        ladder=ladder,
+        codec=options.codec,
+        sounds=sounds,
+        captions=captions,
+        models=measured,
+        whole=whole,
+        prune=options.prune,
+        warnings=warnings,
+    )
+    write_whole(journal.folder / MASTER, master.encode())
+    write_whole(journal.folder / CARD, (json.dumps(card, indent=2) + "\n").encode())
+
+
+def _write_lists(
+    journal: Journal,
+    ladder: tuple[Rung, ...],
+    sounds: list[SoundTrack],
+    captions: list[Captions],
+) -> None:
+    """The playlist of each rendition."""
+    times = [float(row.seconds) for row in journal.rows]
+    lists = {
+        rung.name: [(f"{index:05d}.m4s", seconds) for index, seconds in enumerate(times)]
+        for rung in ladder
+    }
+    lists |= {sound.name: list(sound.segments) for sound in sounds}
+    for name, segments in lists.items():
+        text = media_playlist(segments, header="init.mp4")
+        write_whole(journal.content / name / "index.m3u8", text.encode())
+    for number, caption in enumerate(captions):
+        folder = journal.content / f"text-{number}"
+        folder.mkdir(exist_ok=True)
+        write_whole(folder / "all.vtt", caption.text.encode())
+        text = media_playlist([("all.vtt", sum(times))], header=None)
+        write_whole(folder / "index.m3u8", text.encode())
+
+
+def _write_whole_file(
+    video: str | Path, journal: Journal, rung: Rung, source: FileSource, origin: Fraction
+) -> Path:
+    """A rung with the video's own sound as one MP4, at the video's own times."""
+    fragments = journal.content / f".{rung.name}.mp4"
+    with fragments.open("wb") as out:
+        out.write((journal.content / rung.name / "init.mp4").read_bytes())
+        for index in range(len(journal.rows)):
+            out.write(journal.path(rung.name, index).read_bytes())
+    whole = journal.content / f"{rung.name}.mp4"
+    info = replace(brought_down(source.info, rung), bits=8)
+    end = origin + Fraction(journal.rows[-1].end)
+    picture = Picture(segments=((fragments, origin - MEDIA_START),), info=info, end=end)
+    join(picture, open_bytes(str(video)), whole, container="mp4", name=str(video))
+    fragments.unlink()
+    return whole
 
 
 def _open(video: str | Path) -> FileSource:
     return FileSource(open_bytes(str(video)), name=str(video))
 
 
-def _rendition(
-    source: FileSource,
-    video: str | Path,
-    rung: Rung,
-    folder: Path,
-    options: PublishOptions,
-    report: Report,
-) -> dict[str, Any]:
-    info = replace(brought_down(source.info, rung), bits=8)
-    siting = source.info.siting
-    frames = (shrink(f, rung, siting=siting, bits=8, color=info.color) for f in source)
-    picture = folder / f"{rung.name}.nut"
-    sink = FileSink(picture, info, options.encoder, container="nut")
-    count, start, end = 0, Fraction(0), Fraction(0)
-    with closing(ahead(frames, depth=4)) as small:
-        for frame in small:
-            start = frame.pts if count == 0 else start
-            sink.write(_moved(frame, -start))
-            count, end = count + 1, frame.pts + frame.duration
-            total = estimate_frames(source.info)
-            report(Progress(done=count, resumed=0, total=total, bytes=sink.bytes))
-    sink.close()
-    whole = folder / f"{rung.name}.mp4"
-    parts = Picture(segments=((picture, start),), info=info, end=end)
-    join(parts, open_bytes(str(video)), whole, container="mp4", name=str(video))
-    picture.unlink()
+def _identity(video: str | Path, options: PublishOptions) -> dict[str, Any]:
+    """What decides every byte of a title."""
+    known = [name for name in models.names() if name.partition("-x")[0] in options.tiers]
     return {
-        "file": whole.name,
-        "width": rung.width,
-        "height": rung.height,
-        "codec": options.encoder.codec,
-        "bytes": whole.stat().st_size,
+        "format": FORMAT,
+        "input_sha256": _digest(open_bytes(str(video)), name=str(video)),
+        "rungs": list(options.rungs),
+        "codec": options.codec,
+        "crf": options.crf,
+        "kbps": {str(rung): rate for rung, rate in sorted(options.kbps.items())},
+        "seconds": [str(GOP), str(SEGMENT)],
+        "whole_file": options.whole_file,
+        "models": {name: models.load(name).sha256 for name in known},
+        "prune": options.prune,
     }
 
 
-def _moved(frame: Frame, by: Fraction) -> Frame:
-    return replace(frame, pts=frame.pts + by)
-
-
-def _card(source: FileSource, name: str, renditions: list[dict[str, Any]]) -> dict[str, Any]:
-    info = source.info
-    return {
-        "format": 1,
-        "vidlift": __version__,
-        "title": name,
-        "source": {
-            "width": info.width,
-            "height": info.height,
-            "rate": str(info.rate) if info.rate else None,
-            "duration": float(info.duration) if info.duration else None,
-        },
-        "colour": {
-            "matrix": info.color.matrix,
-            "primaries": info.color.primaries,
-            "transfer": info.color.transfer,
-            "range": info.color.range.name.lower(),
-        },
-        "renditions": renditions,
-    }
+def _digest(entry: Path | BinaryIO, *, name: str) -> str:
+    try:
+        with entry.open("rb") if isinstance(entry, Path) else entry as content:
+            digest = hashlib.sha256()
+            while block := content.read(1 << 20):
+                digest.update(block)
+            return digest.hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror}") from error
 
 
 @contextmanager
-def _work_folder(where: Path) -> Iterator[Path]:
-    """A hidden folder beside the title, for what is not finished; removed in any case."""
-    folder = where.with_name(f".{where.name}.vidlift-job")
+def _writing(where: Path) -> Iterator[None]:
     try:
-        where.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        yield
     except OSError as error:
-        raise OutputError(f"cannot write into {where.parent}: {error.strerror}") from error
-    try:
-        yield folder
-    except OSError as error:
-        raise OutputError(f"cannot write {where}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        raise OutputError(
+            f"cannot write {where}: {error.strerror or error}; what is finished is kept: "
+            "run the same command again to go on"
+        ) from error
 
 
-def _appear(folder: Path, where: Path) -> None:
-    """Give the finished title its name; what had it before goes."""
-    old = where.with_name(f".{where.name}.old")
-    if where.exists():
-        if read_title(where) is None:
-            raise UsageError(f"{where} is there and is no title: it is left alone")
-        shutil.rmtree(old, ignore_errors=True)
-        where.replace(old)
-    os.sync()
-    folder.replace(where)
-    shutil.rmtree(old, ignore_errors=True)
+def _appear(journal: Journal, where: Path, *, old: Title | None) -> None:
+    """Give the finished title its name.
+
+    The files of a version lie in a folder of its own, and those who watch the old one may go on:
+    it stays until the next. What changes is the card and the list that names the version.
+    """
+    version = journal.content.name
+    for name in ("segments.jsonl", "job.json", "lock"):
+        (journal.folder / name).unlink(missing_ok=True)
+    if old is None:
+        sync_folder(journal.folder)
+        journal.folder.replace(where)
+    else:
+        target = where / version
+        shutil.rmtree(target, ignore_errors=True)
+        journal.content.replace(target)
+        for name in (MASTER, CARD):
+            (journal.folder / name).replace(where / name)
+        kept = {version, old.card.get("version")}
+        for folder in where.iterdir():
+            if folder.is_dir() and folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(journal.folder, ignore_errors=True)
+    sync_folder(where.parent)

@@ -1,0 +1,167 @@
+"""What a title tells of itself: ``vidlift.json`` for our player, the HLS list for every other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vidlift import __version__
+from vidlift.cloud.boxes import codec_string
+from vidlift.cloud.captions import Captions
+from vidlift.cloud.gain import is_needless
+from vidlift.cloud.journal import Journal
+from vidlift.cloud.ladder import Rung, spelt_out
+from vidlift.cloud.playlists import Alternative, Variant, master_playlist
+from vidlift.cloud.sounds import SoundTrack
+from vidlift.models import BICUBIC
+from vidlift.video import VideoInfo
+
+
+def make_card(
+    *,
+    name: str,
+    journal: Journal,
+    info: VideoInfo,
+    ladder: tuple[Rung, ...],
+    codec: str,
+    sounds: list[SoundTrack],
+    captions: list[Captions],
+    models: dict[str, str],
+    whole: Path | None,
+    prune: bool,
+    warnings: list[str],
+) -> tuple[dict[str, Any], str]:
+    """The card and the list of rungs. With ``prune`` needless rungs are in neither."""
+    version = journal.content.name
+    renditions = [_rendition(journal, rung, codec, version) for rung in ladder]
+    needless = _needless(renditions)
+    kept = [r for r in renditions if not (prune and r["name"] in needless)]
+    if whole is not None:
+        kept[-1]["file"] = f"{version}/{whole.name}"
+        kept[-1]["bytes"] = whole.stat().st_size
+    color = spelt_out(info)
+    card = {
+        "format": 2,
+        "vidlift": __version__,
+        "title": name,
+        "version": version,
+        "playlist": "master.m3u8",
+        "poster": f"{version}/poster.jpg",
+        "thumbnails": f"{version}/thumbnails.vtt",
+        "duration": round(_seconds(journal), 6),
+        "rate": str(info.rate) if info.rate else None,
+        "source": {"width": info.width, "height": info.height, "bits": info.bits},
+        "colour": {
+            "matrix": color.matrix,
+            "primaries": color.primaries,
+            "transfer": color.transfer,
+            "range": color.range.name.lower(),
+            "siting": "left",
+        },
+        "models": models,
+        "segments": [{"start": row.start, "end": row.end} for row in journal.rows],
+        "renditions": kept,
+        "needless": needless,
+        "sounds": [
+            {"name": s.title, "language": s.language, "channels": s.channels, "bytes": s.bytes}
+            for s in sounds
+        ],
+        "captions": [{"name": c.title, "language": c.language} for c in captions],
+        "warnings": warnings,
+    }
+    return card, _master(journal, info, kept, sounds, captions, version)
+
+
+def _seconds(journal: Journal) -> float:
+    return float(sum(row.seconds for row in journal.rows))
+
+
+def _rendition(journal: Journal, rung: Rung, codec: str, version: str) -> dict[str, Any]:
+    header = (journal.content / rung.name / "init.mp4").read_bytes()
+    rates = [8 * row.sizes[rung.name] / float(row.seconds) for row in journal.rows]
+    total = len(header) + sum(row.sizes[rung.name] for row in journal.rows)
+    found: dict[str, Any] = {
+        "name": rung.name,
+        "playlist": f"{version}/{rung.name}/index.m3u8",
+        "width": rung.width,
+        "height": rung.height,
+        "codec": codec,
+        "codecs": codec_string(header),
+        "bytes": total,
+        "bits_per_second": round(8 * total / _seconds(journal)),
+        "peak_bits_per_second": round(max(rates)),
+    }
+    by_segment = [row.gain.get(rung.name, {}) for row in journal.rows]
+    names = list(by_segment[0])
+    if names:
+        psnr = {name: [row.get(name) for row in by_segment] for name in names}
+        found["psnr_y"] = {"segments": psnr, "mean": {n: _mean(v) for n, v in psnr.items()}}
+    return found
+
+
+def _mean(values: list[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return round(sum(known) / len(known), 3) if known else 0.0
+
+
+def _needless(renditions: list[dict[str, Any]]) -> list[str]:
+    """Names of rungs that, as bicubic shows them, are no better than a smaller one as we do."""
+    found: list[str] = []
+    best: list[float] = []
+    for rendition in renditions:
+        if "psnr_y" not in rendition:
+            return []
+        mean = rendition["psnr_y"]["mean"]
+        plain = max(value for name, value in mean.items() if name.startswith(BICUBIC))
+        if is_needless(plain, best):
+            found.append(rendition["name"])
+        best.append(max(mean.values()))
+    return found
+
+
+def _master(
+    journal: Journal,
+    info: VideoInfo,
+    renditions: list[dict[str, Any]],
+    sounds: list[SoundTrack],
+    captions: list[Captions],
+    version: str,
+) -> str:
+    seconds = _seconds(journal)
+    sound_peak = max((sound.peak for sound in sounds), default=0)
+    sound_mean = max((8 * sound.bytes / seconds for sound in sounds), default=0)
+    codecs = sorted({sound.codecs for sound in sounds})
+    variants = [
+        Variant(
+            uri=r["playlist"],
+            peak=r["peak_bits_per_second"] + sound_peak,
+            average=round(r["bits_per_second"] + sound_mean),
+            codecs=",".join([r["codecs"], *codecs]),
+            width=r["width"],
+            height=r["height"],
+            rate=float(info.rate) if info.rate else None,
+        )
+        for r in renditions
+    ]
+    alternatives = [
+        Alternative(
+            kind="AUDIO",
+            uri=f"{version}/{sound.name}/index.m3u8",
+            name=sound.title,
+            language=sound.language,
+            default=sound.default,
+            channels=sound.channels,
+        )
+        for sound in sounds
+    ]
+    alternatives += [
+        Alternative(
+            kind="SUBTITLES",
+            uri=f"{version}/text-{number}/index.m3u8",
+            name=caption.title,
+            language=caption.language,
+            default=False,
+        )
+        for number, caption in enumerate(captions)
+    ]
+    return master_playlist(variants, alternatives)

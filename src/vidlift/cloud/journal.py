@@ -1,0 +1,129 @@
+"""What a publication that may be killed at any moment remembers.
+
+LIBRARY/.NAME.vidlift-job/
+  job.json        which video, which options
+  segments.jsonl  one line a finished segment of all rungs, after its files are on the disk
+  VERSION/...     the title in the making
+  lock            held while a process works on it
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vidlift.cloud.files import write_whole
+from vidlift.errors import OutputError, UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A finished segment."""
+
+    start: str
+    """When its first frame is shown, in seconds from the beginning of the title, exact."""
+
+    end: str
+    frames: int
+    tail: Sequence[str]
+    """When its last frames are shown: what decoding times of the next segment begin with."""
+
+    sizes: Mapping[str, int]
+    """Bytes of its file, by rung."""
+
+    gain: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """PSNR-Y by rung and model, where it was measured."""
+
+    @property
+    def seconds(self) -> Fraction:
+        return Fraction(self.end) - Fraction(self.start)
+
+
+class Journal:
+    """The memory of one publication. Made by ``open_journal``; one process at a time has it."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        self.folder = folder
+        self.content = folder / version
+        """Where the title's files are written."""
+
+        self._lines = folder / "segments.jsonl"
+        self.content.mkdir(exist_ok=True)
+        self.rows: list[Row] = list(self._finished())
+        write_whole(self._lines, "".join(map(_line, self.rows)).encode())
+
+    def path(self, rung: str, index: int) -> Path:
+        return self.content / rung / f"{index:05d}.m4s"
+
+    def add(self, row: Row) -> None:
+        """Note a segment whose files are on the disk."""
+        self.rows.append(row)
+        write_whole(self._lines, "".join(map(_line, self.rows)).encode())
+
+    def _finished(self) -> Iterator[Row]:
+        """The segments from the first on, up to the first that is not whole."""
+        try:
+            lines = self._lines.read_text().splitlines()
+        except OSError:
+            return
+        for index, line in enumerate(lines):
+            try:
+                row = Row(**json.loads(line))
+                whole = all(
+                    self.path(rung, index).stat().st_size == size
+                    for rung, size in row.sizes.items()
+                )
+            except (ValueError, TypeError, OSError):
+                return
+            if not whole:
+                return
+            yield row
+
+
+def _line(row: Row) -> str:
+    return json.dumps(asdict(row)) + "\n"
+
+
+@contextmanager
+def open_journal(folder: Path, identity: Mapping[str, Any], version: str) -> Iterator[Journal]:
+    """Begin the work that ``identity`` describes, or go on with it.
+
+    Work on anything else that lies there is thrown away. What is there when this ends stays, to
+    be gone on with. Raises ``UsageError`` while another process works on it, ``OutputError``
+    where it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder.parent}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"another vidlift is publishing into {folder} at this moment"
+            ) from error
+        note = folder / "job.json"
+        if _read(note) != identity:
+            for old in folder.iterdir():
+                if old.is_dir():
+                    shutil.rmtree(old)
+                elif old.name != "lock":
+                    old.unlink()
+            write_whole(note, json.dumps(identity, indent=2).encode())
+        yield Journal(folder, version)
+
+
+def _read(note: Path) -> Any:
+    try:
+        return json.loads(note.read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,216 @@
+"""Frames to segments: every rung of a ladder, cut at the same times, group by group.
+
+    time     0     2     4     6     8
+    groups   |-----|-----|-----|-----|     closed, begun by a key picture
+    segments |-----------|-----------|     one file a rung
+
+All rungs are encoded side by side from one decoding of the video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from itertools import groupby
+
+from vidlift.cloud.boxes import Sample, fragment, header_of, timescale
+from vidlift.cloud.files import sync_folder, write_whole
+from vidlift.cloud.journal import Journal, Row
+from vidlift.cloud.ladder import Rung, brought_down, shrink
+from vidlift.frame import Frame
+from vidlift.sinks.gop import GOP_CODECS, Gop, GopEncoder, GopOptions, Packet
+from vidlift.sources.file import FileSource
+from vidlift.stages.ahead import ahead
+from vidlift.video import VideoInfo
+
+GOP = Fraction(2)
+"""Seconds of a group of pictures."""
+
+SEGMENT = Fraction(4)
+"""Seconds of a segment: a multiple of ``GOP``."""
+
+_AHEAD = 4
+"""Frames decoded and brought down while earlier ones are encoded."""
+
+MEDIA_START = Fraction(1)
+"""The time in the segments of every rendition that is 0 in the title. See the note below."""
+
+# Note [Decoding times]
+# Pictures that refer to later ones are decoded after those, so decoding has to begin before the
+# first picture is shown, and times in fragments are not negative: hence MEDIA_START. (Negative
+# offsets from decoding to showing would do without it, and are misread by many players.)
+# A picture is decoded when the one REORDERED places before it in order of showing is shown, which
+# needs the last times of the segment before, and keeps decoding times in line across segments.
+
+Measure = Callable[[dict[str, bytes], list[Frame]], dict[str, dict[str, float]]]
+"""From the coded segment of each rung and some original frames of it to the quality by rung and
+model."""
+
+MEASURED_FROM = 12
+"""Number of the first of the two frames of a segment that quality is measured on."""
+
+Laddered = tuple[Frame, tuple[Frame, ...]]
+"""A frame, and the same one at every rung."""
+
+
+class Packer:
+    """Writes the segments of all rungs; goes on after the last one in the journal."""
+
+    def __init__(
+        self,
+        source: FileSource,
+        rungs: tuple[Rung, ...],
+        options: Callable[[Rung], GopOptions],
+        journal: Journal,
+        *,
+        bits: int,
+        measure: Measure | None,
+        tell: Callable[[int, int], None],
+    ) -> None:
+        """``tell`` is called after each frame with how many are done, and the bytes written."""
+        self._source = source
+        self._rungs = rungs
+        self._infos = [_coded(source.info, rung, bits) for rung in rungs]
+        self._options = [options(rung) for rung in rungs]
+        self._reordered = max(GOP_CODECS[o.codec].reordered for o in self._options)
+        self._journal = journal
+        self._measure = measure
+        self._tell = tell
+        self.origin = Fraction(0)
+        """The time in the file that is 0 in the title: that of its first frame."""
+
+    def run(self) -> None:
+        for rung in self._rungs:
+            (self._journal.content / rung.name).mkdir(exist_ok=True)
+        with closing(ahead(self._brought_down(), depth=_AHEAD)) as frames:
+            for _, segment in groupby(frames, key=lambda f: f[0].pts // SEGMENT):
+                self._write(segment)
+
+    def _brought_down(self) -> Iterator[Laddered]:
+        """Frames that are not yet in a finished segment, their times counted from the origin."""
+        rows = self._journal.rows
+        done = Fraction(rows[-1].end) if rows else Fraction(0)
+        siting = self._source.info.siting
+        for number, frame in enumerate(self._source):
+            if number == 0:
+                self.origin = frame.pts
+            moved = replace(frame, pts=frame.pts - self.origin)
+            if moved.pts < done:
+                continue
+            small = tuple(
+                shrink(moved, rung, siting=siting, bits=info.bits, color=info.color)
+                for rung, info in zip(self._rungs, self._infos, strict=True)
+            )
+            yield moved, small
+
+    def _write(self, segment: Iterable[Laddered]) -> None:
+        journal = self._journal
+        index = len(journal.rows)
+        frames, end, kept, times = 0, Fraction(0), list[Frame](), list[Fraction]()
+        start: Fraction | None = None
+        coded: list[list[Gop]] = [[] for _ in self._rungs]
+        for _, group in groupby(segment, key=lambda f: f[0].pts // GOP):
+            encoders = [GopEncoder(i, o) for i, o in zip(self._infos, self._options, strict=True)]
+            try:
+                for frame, small in group:
+                    start = frame.pts if start is None else start
+                    if self._measure and (frames < 2 or frames - MEASURED_FROM in (0, 1)):
+                        kept.append(frame)
+                    for encoder, picture in zip(encoders, small, strict=True):
+                        encoder.write(picture)
+                    times.append(frame.pts)
+                    frames, end = frames + 1, frame.pts + frame.duration
+                    self._tell(_count(journal) + frames, _bytes(journal))
+                for gops, encoder in zip(coded, encoders, strict=True):
+                    gops.append(encoder.finish())
+            except BaseException:
+                for encoder in encoders:
+                    encoder.abandon()
+                raise
+        assert start is not None
+        before = self._before(start, end=end, frames=frames)
+        files = self._files(coded, index, before=before, end=end)
+        for rung, (header, data) in zip(self._rungs, files, strict=True):
+            if index == 0:
+                write_whole(journal.content / rung.name / "init.mp4", header)
+            write_whole(journal.path(rung.name, index), data)
+            sync_folder(journal.content / rung.name)
+        names = [rung.name for rung in self._rungs]
+        gain = {}
+        if self._measure is not None:
+            wholes = {name: h + d for name, (h, d) in zip(names, files, strict=True)}
+            gain = self._measure(wholes, kept[-2:])
+        sizes = {name: len(data) for name, (_, data) in zip(names, files, strict=True)}
+        tail = [str(time) for time in [*before, *times][-len(before) :]] if before else []
+        journal.add(
+            Row(start=str(start), end=str(end), frames=frames, tail=tail, sizes=sizes, gain=gain)
+        )
+
+    def _before(self, start: Fraction, *, end: Fraction, frames: int) -> list[Fraction]:
+        """When the last frames before this segment were shown, made up before the first."""
+        rows = self._journal.rows
+        if rows:
+            return [Fraction(time) for time in rows[-1].tail]
+        step = min((end - start) / frames, MEDIA_START / (self._reordered + 1))
+        return [start - step * back for back in range(self._reordered, 0, -1)]
+
+    def _files(
+        self, coded: list[list[Gop]], index: int, *, before: list[Fraction], end: Fraction
+    ) -> list[tuple[bytes, bytes]]:
+        """Header and segment of each rung."""
+        found = []
+        for gops in coded:
+            header = header_of(gops[0].header)
+            packets = [packet for gop in gops for packet in gop.packets]
+            found.append(
+                (header, segment_of(packets, header, number=index + 1, before=before, end=end))
+            )
+        return found
+
+
+def segment_of(
+    packets: list[Packet],
+    header: bytes,
+    *,
+    number: int,
+    before: Sequence[Fraction],
+    end: Fraction,
+) -> bytes:
+    """A fragment of packets in order of decoding. See Note [Decoding times].
+
+    ``before`` are when the last frames before these were shown, as many as may be reordered;
+    the last frame of these is shown until ``end``.
+    """
+    ticks = timescale(header)
+    shown = [_ticks(packet.pts, ticks) for packet in packets]
+    decoded = [*(_ticks(pts, ticks) for pts in before), *sorted(shown), _ticks(end, ticks)]
+    samples = []
+    for index, (packet, pts) in enumerate(zip(packets, shown, strict=True)):
+        assert decoded[index] <= pts, "a picture is shown before it is decoded"
+        samples.append(
+            Sample(
+                data=packet.data,
+                duration=decoded[index + 1] - decoded[index],
+                offset=pts - decoded[index],
+                key=packet.key,
+            )
+        )
+    return fragment(samples, number=number, decoded_at=decoded[0])
+
+
+def _ticks(seconds: Fraction, ticks: int) -> int:
+    return int((seconds + MEDIA_START) * ticks)
+
+
+def _coded(info: VideoInfo, rung: Rung, bits: int) -> VideoInfo:
+    return replace(brought_down(info, rung), bits=bits)
+
+
+def _count(journal: Journal) -> int:
+    return sum(row.frames for row in journal.rows)
+
+
+def _bytes(journal: Journal) -> int:
+    return sum(sum(row.sizes.values()) for row in journal.rows)

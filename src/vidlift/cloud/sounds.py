@@ -1,0 +1,220 @@
+"""The sound tracks of a video as renditions of their own: AAC, in fragments."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from vidlift.cloud.boxes import Sample, codec_string, fragment, header_of, timescale
+from vidlift.cloud.files import write_whole
+from vidlift.cloud.pack import MEDIA_START
+from vidlift.sources import open_bytes
+from vidlift.sources.decode import open_container
+
+BITRATE = 128_000
+"""Bits a second of sound that is not AAC already."""
+
+RATE = 48_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundTrack:
+    """A finished rendition of one sound track."""
+
+    name: str
+    """Of its folder."""
+
+    title: str
+    language: str | None
+    default: bool
+    channels: int
+    codecs: str
+    segments: tuple[tuple[str, float], ...]
+    """File and seconds of each."""
+
+    bytes: int
+    peak: int
+    """Bits a second of its largest segment."""
+
+
+def write_sounds(
+    video: str | Path, folder: Path, *, origin: Fraction, end: Fraction, length: Fraction
+) -> list[SoundTrack]:
+    """Write each track of a video into a folder of its own below ``folder``.
+
+    ``origin`` is the time in the file that is 0 in the title, ``end`` where the picture ends;
+    segments are cut at multiples of ``length`` seconds, at the nearest packet.
+    """
+    found = []
+    with open_container(open_bytes(str(video)), name=str(video)) as container:
+        count = sum(1 for s in container.streams.audio if s.codec_context is not None)
+    for number in range(count):
+        # Each track in a pass of its own: tracks may lie far apart, and memory is bounded.
+        with open_container(open_bytes(str(video)), name=str(video)) as container:
+            track = _write_track(container, number, folder, origin, end, length)
+            if track is not None:
+                found.append(track)
+    return found
+
+
+def _write_track(
+    container: InputContainer,
+    number: int,
+    folder: Path,
+    origin: Fraction,
+    end: Fraction,
+    length: Fraction,
+) -> SoundTrack | None:
+    streams = [s for s in container.streams.audio if s.codec_context is not None]
+    stream = streams[number]
+    language = stream.metadata.get("language")
+    language = None if language in (None, "und") else language
+    coder = _Copied(container, stream) if _is_plain_aac(stream) else _Encoded(container, stream)
+    ticks = timescale(coder.header)
+    timed = _in_ticks(coder, ticks, origin=origin, end=end)
+    name = f"sound-{number}"
+    where = folder / name
+    where.mkdir(exist_ok=True)
+    write_whole(where / "init.mp4", coder.header)
+    segments: list[tuple[str, float]] = []
+    total = len(coder.header)
+    peak = 0.0
+    for index, (at, samples) in enumerate(
+        _cut(timed, int(length * ticks), first=int(MEDIA_START * ticks))
+    ):
+        data = fragment(samples, number=index + 1, decoded_at=at)
+        seconds = sum(sample.duration for sample in samples) / ticks
+        file = f"{index:05d}.m4s"
+        write_whole(where / file, data)
+        segments.append((file, seconds))
+        total += len(data)
+        peak = max(peak, 8 * len(data) / seconds)
+    if not segments:
+        return None
+    return SoundTrack(
+        name=name,
+        title=stream.metadata.get("title") or language or f"Sound {number + 1}",
+        language=language,
+        default=number == 0,
+        channels=coder.channels,
+        codecs=codec_string(coder.header),
+        segments=tuple(segments),
+        bytes=total,
+        peak=round(peak),
+    )
+
+
+def _is_plain_aac(stream: AudioStream) -> bool:
+    """AAC as MP4 holds it, its description apart from the packets."""
+    context = stream.codec_context
+    return context.name == "aac" and bool(context.extradata) and context.sample_rate > 0
+
+
+class _Copied:
+    """Packets of a track that is AAC already, as they are."""
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._container, self._stream = container, stream
+        self.channels: int = stream.codec_context.channels
+        file = io.BytesIO()
+        with av.open(file, "w", format="mp4", options=_MUXING) as out:
+            out.add_stream_from_template(stream)
+            out.start_encoding()
+        self.header = header_of(file.getvalue())
+
+    def __iter__(self) -> Iterator[tuple[bytes, Fraction]]:
+        for packet in self._container.demux(self._stream):
+            if packet.size and packet.pts is not None:
+                yield bytes(packet), packet.pts * packet.time_base
+
+
+class _Encoded:
+    """A track of any other kind, decoded, mixed to stereo and encoded."""
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._container, self._stream = container, stream
+        self.channels = 2
+        self._file = io.BytesIO()
+        self._out = av.open(self._file, "w", format="mp4", options=_MUXING)
+        coded: Any = self._out.add_stream("aac", rate=RATE)
+        coded.codec_context.layout = "stereo"
+        coded.codec_context.bit_rate = BITRATE
+        self._coded = coded
+        self._out.start_encoding()
+        self.header = header_of(self._file.getvalue())
+
+    def __iter__(self) -> Iterator[tuple[bytes, Fraction]]:
+        resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
+        laid: Fraction | None = None
+        with self._out:
+            for frame in self._frames():
+                for part in resampler.resample(frame):
+                    # The encoder counts samples: gaps in the file are kept by its times.
+                    if laid is None or part.pts is None:
+                        laid = Fraction(part.pts or 0, RATE)
+                    for packet in self._coded.encode(part):
+                        yield bytes(packet), packet.pts * packet.time_base
+            for packet in self._coded.encode(None):
+                yield bytes(packet), packet.pts * packet.time_base
+
+    def _frames(self) -> Iterator[av.AudioFrame]:
+        for packet in self._container.demux(self._stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                continue  # a damaged packet of sound is a short silence
+            yield from (frame for frame in frames if frame.pts is not None)
+
+
+_MUXING = {"movflags": "empty_moov+default_base_moof+cmaf", "use_editlist": "0"}
+
+
+def _in_ticks(
+    packets: Iterator[tuple[bytes, Fraction]] | _Copied | _Encoded,
+    ticks: int,
+    *,
+    origin: Fraction,
+    end: Fraction,
+) -> Iterator[tuple[int, bytes]]:
+    """Packets that sound between ``origin`` and ``end``, at their times in the segments."""
+    first = int(MEDIA_START * ticks)
+    latest = first - 1
+    for data, pts in packets:
+        at = first + round((pts - origin) * ticks)
+        if at <= latest:
+            continue  # before the picture, or the encoder's run-up
+        if pts >= end:
+            return
+        latest = at
+        yield at, data
+
+
+def _cut(
+    timed: Iterator[tuple[int, bytes]], length: int, *, first: int
+) -> Iterator[tuple[int, list[Sample]]]:
+    """Segments: when each begins and its samples, which last until the next one begins."""
+    samples: list[Sample] = []
+    start = 0
+    waiting: tuple[int, bytes] | None = None
+    usual = 1024
+    for at, data in timed:
+        if waiting is not None:
+            usual = at - waiting[0]
+            samples.append(Sample(data=waiting[1], duration=usual))
+            if (at - first) // length > (start - first) // length:
+                yield start, samples
+                samples, start = [], at
+        else:
+            start = at
+        waiting = at, data
+    if waiting is not None:
+        samples.append(Sample(data=waiting[1], duration=usual))
+        yield start, samples
