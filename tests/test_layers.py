@@ -53,11 +53,12 @@ MAY_IMPORT: dict[str, set[str]] = {
 ALSO: dict[str, set[str]] = {
     "anyio": {"cloud"},
     "av": {"sources", "sinks/file.py", "sinks/gop.py", "jobs/join.py", "jobs/verify.py"}
-    | {"cloud/sounds.py", "cloud/captions.py"},
+    | {"cloud/sounds.py", "cloud/captions.py", "training/degrade.py"},
     "httpcore2": {"client"},
     "httpx2": {"client"},
     "imageio_ffmpeg": {"evaluation/vmaf.py"},
-    "matplotlib": {"evaluation/chart.py"},
+    "matplotlib": {"evaluation/chart.py", "training/plots.py"},
+    "nncf": {"training/quantize.py"},
     "numpy": {""},
     "onnx": {"evaluation", "models", "engines/reference.py", "training"},
     "onnxruntime": {"engines/onnxruntime.py", "evaluation/runtimes.py"},

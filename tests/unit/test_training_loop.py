@@ -13,10 +13,10 @@ import torch
 
 from support.pictures import make_pictures
 from vidlift.errors import InputError, UsageError
-from vidlift.training import checkpoint, loop, pictures, recipe
+from vidlift.training import checkpoint, loop, machine, pictures, recipe
 from vidlift.training.recipe import Recipe
 
-MACHINE = loop.Machine(device="cpu", threads=1, bf16=False)
+MACHINE = machine.Machine(device="cpu", threads=1, bf16=False)
 
 
 def tiny(**changes: object) -> Recipe:
@@ -32,10 +32,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_bit(tmp_path: Path, folder: Path) -> None:
-    whole = loop.train(tiny(), data=folder, out=tmp_path / "whole", machine=MACHINE)
+    whole = loop.train(tiny(), data=folder, out=tmp_path / "whole", on=MACHINE)
     parts = tmp_path / "parts"
-    loop.train(tiny(), data=folder, out=parts, machine=MACHINE, stop_at=2)
-    resumed = loop.train(tiny(), data=folder, out=parts, machine=MACHINE)
+    loop.train(tiny(), data=folder, out=parts, on=MACHINE, stop_at=2)
+    resumed = loop.train(tiny(), data=folder, out=parts, on=MACHINE)
     assert resumed.step == whole.step == 6
     for name, weight in whole.average.items():
         assert torch.equal(weight, resumed.average[name]), name
@@ -47,17 +47,18 @@ def test_an_interruption_leaves_a_state_to_go_on_from(tmp_path: Path, folder: Pa
     loop.LOG_EVERY = 2
     try:
         with pytest.raises(KeyboardInterrupt):
-            loop.train(tiny(), data=folder, out=out, machine=MACHINE, report=_interrupt)
+            loop.train(tiny(), data=folder, out=out, on=MACHINE, report=_interrupt)
     finally:
         loop.LOG_EVERY = real
     assert checkpoint.load(out / "checkpoint.pt").step == 2
-    loop.train(tiny(), data=folder, out=out, machine=MACHINE)
+    loop.train(tiny(), data=folder, out=out, on=MACHINE)
     steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
     assert steps == [2, 6, 6]
 
 
-def _interrupt(_status: loop.Status) -> None:
-    raise KeyboardInterrupt
+def _interrupt(status: loop.Status) -> None:
+    if status.step == 2:
+        raise KeyboardInterrupt
 
 
 def test_training_brings_the_loss_down(tmp_path: Path, folder: Path) -> None:
@@ -69,49 +70,45 @@ def test_training_brings_the_loss_down(tmp_path: Path, folder: Path) -> None:
             tiny(steps=120, architecture="plain-16x2"),
             data=folder,
             out=tmp_path / "run",
-            machine=MACHINE,
-            report=lambda status: losses.append(status.loss),
+            on=MACHINE,
+            report=lambda status: losses.append(status.loss or 0.0),
         )
     finally:
         loop.LOG_EVERY = real
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_a_run_gives_the_loss_that_it_always_gave(tmp_path: Path, folder: Path) -> None:
+    # Of the first version of the loop. Processors add floats in other orders, hence the width.
+    wanted = tiny(architecture="plain-8x2", steps=40, batch=4, warmup=5)
+    losses: list[float | None] = []
+    loop.train(
+        wanted,
+        data=folder,
+        out=tmp_path / "run",
+        on=MACHINE,
+        report=lambda status: losses.append(status.loss),
+    )
+    assert losses[-1] == pytest.approx(6.978, abs=0.01)
+
+
 def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path, folder: Path) -> None:
-    loop.train(tiny(), data=folder, out=tmp_path, machine=MACHINE, stop_at=1)
+    loop.train(tiny(), data=folder, out=tmp_path, on=MACHINE, stop_at=1)
     with pytest.raises(UsageError, match="another recipe"):
-        loop.train(tiny(rate=0.5), data=folder, out=tmp_path, machine=MACHINE)
+        loop.train(tiny(rate=0.5), data=folder, out=tmp_path, on=MACHINE)
 
 
 def test_a_start_gives_its_layers_to_a_network_of_another_scale(
     tmp_path: Path, folder: Path
 ) -> None:
-    loop.train(tiny(), data=folder, out=tmp_path / "x2", machine=MACHINE)
+    loop.train(tiny(), data=folder, out=tmp_path / "x2", on=MACHINE)
     start = tmp_path / "x2" / "checkpoint.pt"
     x3 = tiny(scale=3, patch=12, start=str(start))
-    run = loop.train(x3, data=folder, out=tmp_path / "x3", machine=MACHINE, stop_at=0)
+    run = loop.train(x3, data=folder, out=tmp_path / "x3", on=MACHINE, stop_at=0)
     assert run.step == 0
     begun = run.average
     assert torch.equal(begun["body.0.weight"], checkpoint.load(start).average["body.0.weight"])
     assert begun["tail.weight"].shape[0] == 9
-
-
-def test_a_batch_is_a_function_of_seed_and_step(folder: Path) -> None:
-    found = pictures.load([folder], scale=2)
-    make = {"scale": 2, "patch": 16, "batch": 4}
-    a, b = (pictures.Patches(found, seed=5, **make)(9) for _ in range(2))
-    assert torch.equal(a[0], b[0])
-    assert torch.equal(a[1], b[1])
-    assert not torch.equal(a[0], pictures.Patches(found, seed=5, **make)(10)[0])
-    assert not torch.equal(a[0], pictures.Patches(found, seed=6, **make)(9)[0])
-
-
-def test_patches_of_both_sizes_show_the_same(folder: Path) -> None:
-    low, high = pictures.Patches(
-        pictures.load([folder], scale=2), scale=2, patch=24, batch=8, seed=1
-    )(0)
-    shrunk = torch.nn.functional.avg_pool2d(high, 2)
-    assert float((shrunk - low).abs().mean()) < 0.03
 
 
 def test_tiles_of_a_photograph_are_on_one_side_of_the_split() -> None:
@@ -122,7 +119,7 @@ def test_tiles_of_a_photograph_are_on_one_side_of_the_split() -> None:
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no picture in"):
-        loop.train(tiny(), data=tmp_path, out=tmp_path / "run", machine=MACHINE)
+        loop.train(tiny(), data=tmp_path, out=tmp_path / "run", on=MACHINE)
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -1,57 +1,132 @@
-"""``vidlift model train`` and ``export``: from a recipe to a model file."""
+"""``vidlift model train``, ``distill`` and ``export``: from a recipe to a model file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidlift.cli.console import err, out
+from vidlift.cli.console import out
 from vidlift.errors import UsageError
 
 if TYPE_CHECKING:
-    from vidlift.training.loop import Status
+    from vidlift.training.machine import Machine
+    from vidlift.training.recipe import Recipe
+
+RecipeFile = Annotated[
+    Path, typer.Argument(metavar="RECIPE.toml", help="What to train: see recipes/.")
+]
+Data = Annotated[
+    Path,
+    typer.Option("--data", metavar="FOLDER", help="What the recipe's folders are relative to."),
+]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FOLDER",
+        help="Checkpoint and log; a run found there goes on.  [default: runs/NAME]",
+    ),
+]
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="Train for so many steps instead of the recipe's.")
+]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Threads on a CPU.  [default: as measured]"),
+]
+
+Bf16 = Annotated[
+    bool | None,
+    typer.Option(
+        "--bf16/--no-bf16",
+        help="Compute the layers between the ends in bfloat16.  [default: as measured]",
+    ),
+]
 
 
 def train(
-    recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE.toml", help="What to train: see recipes/.")
-    ],
+    recipe: RecipeFile,
     *,
-    data: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="What the recipe's folders are relative to.")
-    ] = Path(),
-    run: Annotated[
-        Path | None,
+    data: Data = Path(),
+    run: RunFolder = None,
+    steps: Steps = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    bf16: Bf16 = None,
+) -> None:
+    """Train a network; interrupt it and run it again, and it goes on to the same result.
+
+    Under `torchrun --no-python vidlift model train ...` several processes share each batch.
+    """
+    need_torch()
+    from vidlift.training.machine import Machine
+
+    wanted = _read(recipe, steps=steps)
+    on = Machine(device=device, threads=threads, bf16=bf16)
+    run_recipe(wanted, data=data, folder=run, on=on)
+
+
+def distill(
+    recipe: RecipeFile,
+    *,
+    teacher: Annotated[
+        str | None,
         typer.Option(
-            "--out",
-            metavar="FOLDER",
-            help="Checkpoint and log; a run found there goes on.  [default: runs/NAME]",
+            metavar="RUN|NAME|FILE.onnx",
+            help="A run's folder, a model, or a published network whose licence allows it."
+            "  [default: the recipe's]",
         ),
     ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Train for so many steps instead of the recipe's.")
+    ensemble: Annotated[
+        bool | None,
+        typer.Option(
+            "--ensemble/--no-ensemble",
+            help="Average the teacher over eight ways to turn its input.  [default: the recipe's]",
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads on a CPU.  [default: all cores]")
-    ] = None,
+    data: Data = Path(),
+    run: RunFolder = None,
+    steps: Steps = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    bf16: Bf16 = None,
 ) -> None:
-    """Train a network; interrupt it and run it again, and it goes on to the same result."""
-    need_torch()
-    from vidlift.training import loop
-    from vidlift.training import recipe as recipes
+    """Train a network that learns from a teacher beside the true pictures.
 
-    wanted = recipes.read(recipe, **({} if steps is None else {"steps": steps}))
-    folder = run or Path("runs") / wanted.name
-    machine = loop.Machine(device=device, threads=threads)
-    state = loop.train(wanted, data=data, out=folder, machine=machine, report=_print)
-    out.print(
-        f"{folder}: {state.step} steps in {state.seconds / 60:.1f} minutes; "
-        f"`vidlift model export {folder} FOLDER` makes the model file",
-        soft_wrap=True,
-    )
+    What the teacher makes of the training set is made once and kept beside the runs. How much of
+    the loss it has is the recipe's teacher_share, and feature_share for its features.
+    """
+    need_torch()
+    from vidlift.training.machine import Machine
+
+    wanted = _read(recipe, steps=steps, teacher=teacher, teacher_ensemble=ensemble)
+    if wanted.teacher is None:
+        raise UsageError(f"{recipe} names no teacher; give one with --teacher")
+    on = Machine(device=device, threads=threads, bf16=bf16)
+    run_recipe(wanted, data=data, folder=run, on=on)
+
+
+def run_recipe(recipe: Recipe, *, data: Path, folder: Path | None, on: Machine) -> None:
+    """Train as a recipe says, showing how far it is."""
+    from vidlift.cli import teachers, training_progress
+    from vidlift.training import loop, ranks
+
+    folder = folder or Path("runs") / recipe.name
+    cache = folder.parent / "taught"
+    with (
+        teachers.opened(recipe, cache=cache, threads=on.threads) as teacher,
+        training_progress.shown(recipe.name) as report,
+    ):
+        state = loop.train(recipe, data=data, out=folder, on=on, teacher=teacher, report=report)
+    if ranks.is_first():
+        out.print(
+            f"{folder}: {state.step} steps in {state.seconds / 60:.1f} minutes; "
+            f"`vidlift model export {folder} FOLDER` makes the model file",
+            soft_wrap=True,
+        )
 
 
 def export(
@@ -61,6 +136,9 @@ def export(
     name: Annotated[
         str | None, typer.Option(help="Name of the model.  [default: the recipe's]")
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store weights as float16: half the bytes.")
+    ] = False,
 ) -> None:
     """Write the model file of a run and its card, checked against the trained network."""
     need_torch()
@@ -69,21 +147,17 @@ def export(
     from vidlift.training import checkpoint
     from vidlift.training.export import write
 
-    state = checkpoint.load(run / "checkpoint.pt")
+    state = checkpoint.load(run / checkpoint.FILE)
     if name is not None:
         state = replace(state, recipe=replace(state.recipe, name=name))
-    where = write(state, folder)
+    where = write(state, folder, half=half)
     out.print(f"{where}: {where.stat().st_size} bytes, {state.step} steps", soft_wrap=True)
 
 
-def _print(status: Status) -> None:
-    psnr = "" if status.psnr is None else f", validation {status.psnr:.2f} dB"
-    minutes, seconds = divmod(round(status.seconds_left), 60)
-    err.print(
-        f"step {status.step}/{status.steps}, loss {status.loss:.3f}{psnr}, "
-        f"{minutes}:{seconds:02d} left",
-        soft_wrap=True,
-    )
+def _read(where: Path, **changes: Any) -> Recipe:
+    from vidlift.training import recipe as recipes
+
+    return recipes.read(where, **{k: v for k, v in changes.items() if v is not None})
 
 
 def need_torch() -> None:

@@ -55,14 +55,19 @@ class Plain(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """``[n, 1, H, W] -> [n, 1, s*H, s*W]``."""
+        return self.with_features(y)[0]
+
+    def with_features(self, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The picture, and what the head and each body layer gave on the way to it."""
         image = fn.pixel_unshuffle(y, self.fold) if self.fold > 1 else y
-        features = fn.leaky_relu(self.head(image), SLOPE)
+        features = [fn.leaky_relu(self.head(image), SLOPE)]
         with torch.autocast(y.device.type, torch.bfloat16, enabled=self.bf16_body):
             for conv in self.body:
-                features = fn.leaky_relu(conv(features), SLOPE)
+                features.append(fn.leaky_relu(conv(features[-1]), SLOPE))
         # The ends stay in float32: 8 bits of mantissa cannot hold code values.
-        residual = self.tail(features.float())
-        return fn.pixel_shuffle(residual + self.skip(image), self.scale * self.fold)
+        residual = self.tail(features[-1].float())
+        made = fn.pixel_shuffle(residual + self.skip(image), self.scale * self.fold)
+        return made, features
 
     bf16_body: bool = False
     """Whether the body is computed in bfloat16: faster on CPUs and GPUs with matrix units."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from vidlift.errors import InputError
 from vidlift.training.recipe import Recipe, parse
 
 FORMAT = 1
+
+FILE = "checkpoint.pt"
+"""Name of the checkpoint in the folder of a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,12 @@ class Checkpoint:
 
     seconds: float
     """Time spent on the steps so far."""
+
+    adapters: dict[str, Any] = field(default_factory=dict)
+    """What stands between the network's features and its teacher's, where features are taught."""
+
+    teacher: str = ""
+    """SHA-256 of the teacher's file; empty where nobody teaches."""
 
 
 def save(where: Path, state: Checkpoint) -> None:

@@ -1,4 +1,4 @@
-"""What a recipe learns from: folders of pictures, shrunk here, and packs, degraded already."""
+"""What a recipe learns from: folders of pictures, shrunk here, packs, degraded already, titles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from vidlift import resample
 from vidlift.errors import InputError, UsageError
-from vidlift.training import pack, pictures
+from vidlift.training import pack, pictures, titles
 from vidlift.training.pictures import Picture
 from vidlift.training.recipe import Recipe
 
@@ -31,6 +31,8 @@ def digest(recipe: Recipe, data: Path) -> str:
     if recipe.pictures:
         parts.append(pictures.digest([data / folder for folder in recipe.pictures]))
     parts += [pack.digest(data / folder) for folder in recipe.packs]
+    if recipe.titles:
+        parts.append(titles.digest([data / t for t in recipe.titles], crf=recipe.title_crf))
     return parts[0] if len(parts) == 1 else hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -42,9 +44,13 @@ def load(recipe: Recipe, data: Path) -> Dataset:
         everything += pictures.load(folders, scale=recipe.scale)
     for folder in recipe.packs:
         everything += _unpacked(data / folder, recipe.scale)
-    held_out = [p for p in everything if pictures.is_held_out(p.source)]
+    held_out = _one_each([p for p in everything if pictures.is_held_out(p.source)])
     training = [p for p in everything if not pictures.is_held_out(p.source)]
-    return Dataset(training=training, held_out=_one_each(held_out))
+    if recipe.titles:
+        videos = [data / title for title in recipe.titles]
+        learnt, judged = titles.load(videos, scale=recipe.scale, crf=recipe.title_crf)
+        training, held_out = training + learnt, held_out + judged
+    return Dataset(training=training, held_out=held_out)
 
 
 def _unpacked(folder: Path, scale: int) -> list[Picture]:

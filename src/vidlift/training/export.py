@@ -32,18 +32,22 @@ DATA = (
     "down-scaled by antialiased bicubic"
 )
 
+DATA_OF_TITLES = (
+    "frames of {titles}, through x264 at CRF {crf}, on top of the network that it began from"
+)
+
 VERSION = "1"
 """Version of the exported form, noted in every descriptor."""
 
 
-def export(state: Checkpoint) -> Model:
+def export(state: Checkpoint, *, half: bool = False) -> Model:
     """The model of a checkpoint, checked against torch on random pictures.
 
-    Raises ``ModelError`` where a sample differs by more than 1.
+    ``half`` stores weights as float16. Raises ``ModelError`` where a sample differs by more than 1.
     """
     network = architectures.build(state.recipe.architecture, scale=state.recipe.scale)
     network.load_state_dict(state.average)
-    model = from_bytes(to_onnx(network, describe(state)), where=state.recipe.name)
+    model = from_bytes(to_onnx(network, describe(state), half=half), where=state.recipe.name)
     verify(network, model)
     return model
 
@@ -62,9 +66,12 @@ def describe(state: Checkpoint) -> Descriptor:
     )
 
 
-def to_onnx(network: Plain, descriptor: Descriptor) -> bytes:
-    """The ONNX file of a network, in the form of ``docs/models.md``."""
-    graph = _Graph()
+def to_onnx(network: Plain, descriptor: Descriptor, *, half: bool = False) -> bytes:
+    """The ONNX file of a network, in the form of ``docs/models.md``.
+
+    ``half``: weights lie in the file as float16, each behind a cast that engines fold away.
+    """
+    graph = _Graph(half=half)
     graph.add("Cast", ["y"], "y_float", to=TensorProto.FLOAT)
     graph.add("Transpose", ["y_float"], "core_in", perm=[1, 0, 2, 3])
     image = "core_in"
@@ -119,16 +126,24 @@ def card_of(state: Checkpoint, model: Model) -> dict[str, Any]:
         parameters=architectures.parameters(network),
         macs=architectures.macs(network),
         recipe={**asdict(state.recipe), "bf16_body": state.bf16, "seconds": round(state.seconds)},
-        data=DATA,
+        data=_data(state),
     )
 
 
-def write(state: Checkpoint, folder: Path) -> Path:
+def _data(state: Checkpoint) -> str:
+    recipe = state.recipe
+    if not recipe.titles:
+        return DATA
+    names = ", ".join(Path(title).name for title in recipe.titles)
+    return DATA_OF_TITLES.format(titles=names, crf=recipe.title_crf)
+
+
+def write(state: Checkpoint, folder: Path, *, half: bool = False) -> Path:
     """Export a checkpoint: the model and its card, in a folder; returns the path of the model.
 
     Raises ``OutputError`` where they cannot be written.
     """
-    model = export(state)
+    model = export(state, half=half)
     where = folder / f"{model.descriptor.name}.onnx"
     try:
         where.write_bytes(model.data)
@@ -141,7 +156,8 @@ def write(state: Checkpoint, folder: Path) -> Path:
 class _Graph:
     """Nodes and constants as they are added."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, half: bool) -> None:
+        self._half = half
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
 
@@ -150,11 +166,17 @@ class _Graph:
         return output
 
     def conv(self, name: str, entry: str, weight: NDArray[Any], bias: NDArray[Any] | None) -> str:
-        inputs = [entry, self.constant(f"{name}_weight", weight)]
+        inputs = [entry, self.weights(f"{name}_weight", weight)]
         if bias is not None:
             inputs.append(self.constant(f"{name}_bias", bias))
         reach = weight.shape[2] // 2
         return self.add("Conv", inputs, name, pads=[reach] * 4)
+
+    def weights(self, name: str, values: NDArray[Any]) -> str:
+        if not self._half:
+            return self.constant(name, values)
+        self.constant(name, values.astype(np.float16))
+        return self.add("Cast", [name], f"{name}_float", to=TensorProto.FLOAT)
 
     def constant(self, name: str, values: Any) -> str:
         self._constants.append(numpy_helper.from_array(np.asarray(values), name))

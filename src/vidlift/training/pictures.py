@@ -1,8 +1,4 @@
-"""High-resolution pictures in, batches of patches and their degraded twins out.
-
-Every batch is a function of the seed and the number of the step alone, so that a run that goes
-on from a checkpoint sees what an undisturbed one would have seen.
-"""
+"""High-resolution pictures in, with their degraded twins, and which of them are held out."""
 
 from __future__ import annotations
 
@@ -13,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from vidlift import resample
 from vidlift.errors import InputError
@@ -40,6 +34,9 @@ class Picture:
 
     low: NDArray[np.uint8]
     """``[H, W]``."""
+
+    taught: NDArray[np.uint8] | None = None
+    """What a teacher makes of ``low``, like ``high``; None where nobody teaches."""
 
 
 def luma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -97,41 +94,3 @@ def digest(folders: Sequence[Path]) -> str:
                 f"{where.name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode()
             )
     return whole.hexdigest()
-
-
-class Patches:
-    """Random aligned patches, each turned and mirrored in one of eight ways."""
-
-    def __init__(
-        self, pictures: Sequence[Picture], *, scale: int, patch: int, batch: int, seed: int
-    ) -> None:
-        """``patch`` is the side of a low-resolution patch; smaller pictures are left out."""
-        self._pictures = [p for p in pictures if min(p.low.shape) >= patch]
-        if not self._pictures:
-            raise InputError(f"no picture is large enough for patches of {patch * scale} pixels")
-        area = np.array([p.low.size for p in self._pictures], np.float64)
-        self._share = area / area.sum()
-        self._scale, self._patch, self._batch, self._seed = scale, patch, batch, seed
-
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """The batch of a step: low ``[n, 1, p, p]`` and high ``[n, 1, s*p, s*p]``, in 0..1."""
-        rng = np.random.default_rng((self._seed, step))
-        chosen = rng.choice(len(self._pictures), self._batch, p=self._share)
-        pairs = [self._cut(self._pictures[index], rng) for index in chosen]
-        low, high = (np.stack(side)[:, None] for side in zip(*pairs, strict=True))
-        return torch.from_numpy(low).float() / 255, torch.from_numpy(high).float() / 255
-
-    def _cut(
-        self, picture: Picture, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        p, s = self._patch, self._scale
-        top, left = (int(rng.integers(side - p + 1)) for side in picture.low.shape)
-        way = int(rng.integers(8))
-        low = picture.low[top : top + p, left : left + p]
-        high = picture.high[top * s : (top + p) * s, left * s : (left + p) * s]
-        return _turned(low, way), _turned(high, way)
-
-
-def _turned(plane: NDArray[np.uint8], way: int) -> NDArray[np.uint8]:
-    turned = np.rot90(plane, way % 4)
-    return np.ascontiguousarray(turned[:, ::-1] if way >= 4 else turned)

@@ -31,6 +31,12 @@ class Recipe:
     packs: tuple[str, ...] = ()
     """Packs made by ``vidlift data pack``, relative to ``--data``."""
 
+    titles: tuple[str, ...] = ()
+    """Videos to tune a network on, relative to ``--data``."""
+
+    title_crf: int = 28
+    """Quality at which titles go through x264 before they are learnt from; 0 is lossless."""
+
     batch: int = 16
     patch: int = 48
     """Side of a low-resolution patch."""
@@ -49,8 +55,22 @@ class Recipe:
 
     seed: int = 1
     start: str | None = None
-    """A checkpoint to begin from: layers of the same shape are taken over, a tail of another
-    scale begins anew."""
+    """What to begin from, a checkpoint or a model by name or file: layers of the same shape are
+    taken over, a tail of another scale begins anew."""
+
+    teacher: str | None = None
+    """A network whose pictures are learnt from beside the true ones: a run's folder, a model by
+    name or file, or a published network's ONNX file."""
+
+    teacher_share: float = 0.5
+    """Share of the loss that is the distance to the teacher's picture, 0 to 1."""
+
+    teacher_ensemble: bool = False
+    """Whether the teacher's picture is the mean of what it makes of all eight ways to turn and
+    mirror the input."""
+
+    feature_share: float = 0.0
+    """Weight of the distance to the features of a teacher of ours, added to the loss."""
 
     licence: str = "Apache-2.0"
 
@@ -60,9 +80,14 @@ class Recipe:
                 f"recipe {self.name}: tier is one of {', '.join(TIERS)} and scale one of 2, 3, 4, "
                 f"got {self.tier!r} and {self.scale!r}"
             )
-        if not self.pictures and not self.packs:
+        if not self.pictures and not self.packs and not self.titles:
             raise UsageError(
-                f"recipe {self.name}: it names neither pictures nor packs to learn from"
+                f"recipe {self.name}: it names neither pictures nor packs nor titles to learn from"
+            )
+        if not 0 <= self.teacher_share <= 1 or self.feature_share < 0:
+            raise UsageError(
+                f"recipe {self.name}: teacher_share is 0 to 1 and feature_share 0 or more, "
+                f"got {self.teacher_share} and {self.feature_share}"
             )
         if min(self.steps, self.batch, self.patch) < 1 or self.rate <= 0:
             raise UsageError(f"recipe {self.name}: steps, batch, patch and rate are more than 0")

@@ -1,0 +1,181 @@
+"""A network on its way: weights, their average, the optimiser, and the step that moves them.
+
+Muon (orthogonalised momentum) for kernels and Adam for the rest, a cosine, an average of the
+weights. See ``docs/training.md`` for why.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import torch
+from pytorch_optimizer import Muon
+from torch import Tensor, nn
+
+from vidlift.training import architectures, checkpoint, machine, restore
+from vidlift.training.architectures import Plain
+from vidlift.training.checkpoint import Checkpoint
+from vidlift.training.machine import Machine, Setting
+from vidlift.training.objective import Objective
+from vidlift.training.patches import Patches
+from vidlift.training.ranks import ALONE, Ranks
+from vidlift.training.recipe import Recipe
+
+
+class Run:
+    """What a step changes. Begins anew, or where ``before`` ended, to the bit."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        patches: Patches,
+        *,
+        on: Machine,
+        before: Checkpoint | None = None,
+        guide: Plain | None = None,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self._recipe, self._patches, self._ranks = recipe, patches, ranks
+        self._device = on.resolved()
+        self._network = _new(recipe, self._device)
+        self._average = _new(recipe, self._device)
+        self._average.load_state_dict(self._network.state_dict())
+        self._average.requires_grad_(False)
+        self._guide = _on(guide, self._device) if guide is not None else None
+        self._objective = Objective(recipe, self._network, guide=self._guide)
+        self._learning = [*self._network.parameters(), *self._objective.adapters.parameters()]
+        self._optimizer = _optimizer(self._network, self._objective.adapters, recipe.rate)
+        self.step, self.seconds = 0, 0.0
+        self.whole = True
+        """False in the middle of a step, when there is no state to keep."""
+        if before is not None:
+            self.step, self.seconds = before.step, before.seconds
+            self._network.load_state_dict(before.network)
+            self._average.load_state_dict(before.average)
+            self._objective.adapters.load_state_dict(before.adapters)
+            self._optimizer.load_state_dict(before.optimizer)
+            self._set(Setting(threads=before.threads, bf16=before.bf16))
+        else:
+            self._set(self._measured(on))
+
+    def advance(self) -> Tensor:
+        """One step; returns the loss of this process's share of the batch."""
+        start = time.perf_counter()
+        factor = _rate(self.step, self._recipe)
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["full_rate"] * factor
+        loss = self._gradient(self.step)
+        self._ranks.average([p.grad for p in self._learning if p.grad is not None])
+        nn.utils.clip_grad_norm_(self._learning, self._recipe.clip)
+        self.whole = False
+        self._optimizer.step()
+        self.step += 1
+        keep = min(self._recipe.ema, self.step / (self.step + 10))
+        torch._foreach_lerp_(
+            list(self._average.parameters()), list(self._network.parameters()), 1 - keep
+        )
+        self.seconds += time.perf_counter() - start
+        self.whole = True
+        return loss.detach()
+
+    @property
+    def averaged(self) -> Plain:
+        """The network that is kept."""
+        return self._average
+
+    def state(self, *, training_data: str, teacher: str = "") -> Checkpoint:
+        return Checkpoint(
+            recipe=self._recipe,
+            training_data=training_data,
+            step=self.step,
+            network=self._network.state_dict(),
+            average=self._average.state_dict(),
+            optimizer=self._optimizer.state_dict(),
+            bf16=self._network.bf16_body,
+            threads=torch.get_num_threads(),
+            seconds=self.seconds,
+            adapters=self._objective.adapters.state_dict(),
+            teacher=teacher,
+        )
+
+    def _gradient(self, step: int) -> Tensor:
+        batch = self._patches(step)
+        self._optimizer.zero_grad()
+        loss = self._objective(self._network, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    def _set(self, setting: Setting) -> None:
+        torch.set_num_threads(setting.threads)
+        self._network.bf16_body = setting.bf16
+        if self._guide is not None:
+            self._guide.bf16_body = setting.bf16
+
+    def _measured(self, on: Machine) -> Setting:
+        """The quickest of the settings that are open, as the first process finds."""
+        choices = machine.candidates(on, self._device)
+
+        def work(choice: Setting) -> None:
+            self._set(choice)
+            self._gradient(0)
+            if self._device != "cpu":
+                torch.cuda.synchronize()
+
+        chosen = choices[self._ranks.agreed(machine.fastest(choices, work), device=self._device)]
+        self._optimizer.zero_grad()
+        return chosen
+
+
+def _new(recipe: Recipe, device: str) -> Plain:
+    network = architectures.build(recipe.architecture, scale=recipe.scale)
+    if recipe.start is not None:
+        _take_over(network, weights_of(recipe.start))
+    return _on(network, device)
+
+
+def weights_of(start: str) -> dict[str, Tensor]:
+    """The weights that a recipe's ``start`` names: of a checkpoint, or of a model."""
+    where = Path(start)
+    if where.is_dir():
+        where /= checkpoint.FILE
+    if where.suffix == ".pt":
+        return checkpoint.load(where).average
+    return restore.network(start).state_dict()
+
+
+def _on(network: Plain, device: str) -> Plain:
+    # Channels last: the layout that matrix units want, a third faster in float32 as well.
+    moved: Plain = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
+
+
+def _take_over(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Begin from the layers of another network that have the same name and shape."""
+    own = network.state_dict()
+    own.update({n: w for n, w in weights.items() if n in own and own[n].shape == w.shape})
+    network.load_state_dict(own)
+
+
+def _optimizer(network: Plain, adapters: nn.Module, rate: float) -> Muon:
+    """Muon for kernels; Adam, at a tenth of the rate, for biases and the image-space residual."""
+    kernels = [p for n, p in network.named_parameters() if p.ndim == 4 and n != "skip.weight"]
+    others = [p for n, p in network.named_parameters() if p.ndim != 4 or n == "skip.weight"]
+    others += adapters.parameters()
+    adam = {"lr": rate / 10, "betas": (0.9, 0.99), "eps": 1e-8, "use_muon": False}
+    optimizer = Muon(
+        [{"params": kernels, "lr": rate, "use_muon": True}, {"params": others, **adam}]
+    )
+    for group in optimizer.param_groups:
+        group["full_rate"] = group["lr"]
+    return optimizer
+
+
+def _rate(step: int, recipe: Recipe) -> float:
+    """Share of the full learning rate at a step: a short rise, then a cosine down to 0."""
+    if step < recipe.warmup:
+        return (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return 0.5 * (1 + math.cos(math.pi * done))
