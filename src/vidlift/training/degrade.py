@@ -36,6 +36,9 @@ class Codec:
 
     presets: tuple[dict[str, str], ...]
 
+    smallest: int = 16
+    """Shorter side of a picture that it takes, in samples; what is smaller goes through H.264."""
+
 
 CODECS = {
     "h264": Codec(
@@ -59,6 +62,7 @@ CODECS = {
         encoder="libsvtav1",
         crf=(20, 50),
         presets=tuple({"preset": n, "svtav1-params": "lp=1"} for n in ("8", "10")),
+        smallest=64,
     ),
 }
 """Codecs that a sequence may go through, by name."""
@@ -96,6 +100,8 @@ class Degradation:
         name = names[int(rng.choice(len(names), p=shares / shares.sum()))]
         if name == "clean":
             return low, name
+        if min(low[0].shape) < CODECS[name].smallest:
+            name = "h264"
         codec = CODECS[name]
         crf = int(rng.integers(codec.crf[0], codec.crf[1] + 1))
         options = {
