@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -25,6 +29,23 @@ def load() -> Any:
     # Signals are Python's: Ctrl-C interrupts, as everywhere.
     hint(sdl2, b"SDL_NO_SIGNAL_HANDLERS", b"1")
     return sdl2
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what libraries below SDL print about devices that are missing off stderr: SDL says
+    what failed, and we do.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def hint(sdl: Any, name: bytes, value: bytes) -> None:

@@ -33,11 +33,12 @@ class Speaker:
         """Opens the sound device. Raises ``OutputError`` where there is none."""
         self._sdl = sdl = sdl_library.load()
         sdl_library.hint(sdl, b"SDL_AUDIODRIVER", b"dummy" if dummy else b"")
-        if sdl.SDL_InitSubSystem(sdl.SDL_INIT_AUDIO):
-            raise OutputError(f"no sound device: {sdl_library.error(sdl)}")
-        # No callback: a Python one would run in SDL's thread and stutter with the interpreter.
-        wanted = sdl.SDL_AudioSpec(RATE, sdl.AUDIO_S16SYS, 2, BUFFER)
-        self._device: Any = sdl.SDL_OpenAudioDevice(None, 0, ctypes.byref(wanted), None, 0)
+        with sdl_library.quiet():
+            if sdl.SDL_InitSubSystem(sdl.SDL_INIT_AUDIO):
+                raise OutputError(f"no sound device: {sdl_library.error(sdl)}")
+            # No callback: a Python one would run in SDL's thread and stutter with the interpreter.
+            wanted = sdl.SDL_AudioSpec(RATE, sdl.AUDIO_S16SYS, 2, BUFFER)
+            self._device: Any = sdl.SDL_OpenAudioDevice(None, 0, ctypes.byref(wanted), None, 0)
         if not self._device:
             message = sdl_library.error(sdl)
             sdl.SDL_QuitSubSystem(sdl.SDL_INIT_AUDIO)

@@ -64,10 +64,14 @@ class Window:
         self._divider: float | None = None
         self.begin(title, source_height=source_height, display_matrix=display_matrix)
         sdl_library.hint(self._sdl, b"SDL_VIDEODRIVER", b"dummy" if dummy else b"")
-        if self._sdl.SDL_InitSubSystem(self._sdl.SDL_INIT_VIDEO):
+        with sdl_library.quiet():
+            failed = self._sdl.SDL_InitSubSystem(self._sdl.SDL_INIT_VIDEO)
+        driver = self._sdl.SDL_GetCurrentVideoDriver()
+        # SDL's last resort, which nobody sees.
+        if failed or driver == b"offscreen":
+            why = sdl_library.error(self._sdl) if failed else "there is none"
             raise OutputError(
-                f"no screen to open a window on: {sdl_library.error(self._sdl)}; "
-                "`--display none` plays without one"
+                f"no screen to open a window on: {why}; `--display none` plays without one"
             )
 
     def begin(
