@@ -12,10 +12,12 @@ import typer
 from typer.core import TyperGroup
 
 from vidlift import __version__
+from vidlift.cli.bench import bench
 from vidlift.cli.cloud import cloud
 from vidlift.cli.console import err, out
 from vidlift.cli.data import app as data
 from vidlift.cli.demo import demo
+from vidlift.cli.doctor import doctor
 from vidlift.cli.model import app as model
 from vidlift.cli.play import play
 from vidlift.cli.probe import probe
@@ -93,6 +95,8 @@ app.command()(upscale)
 app.command()(verify)
 app.command()(probe)
 app.command()(demo)
+app.command()(doctor)
+app.command()(bench)
 app.add_typer(cloud, name="cloud")
 
 app.add_typer(model, name="model")
