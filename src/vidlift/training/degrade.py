@@ -52,6 +52,7 @@ CODECS = {
         presets=tuple(
             {"preset": p, "x265-params": "log-level=error:pools=1"} for p in ("veryfast", "fast")
         ),
+        smallest=64,
     ),
     "vp9": Codec(
         encoder="libvpx-vp9",
