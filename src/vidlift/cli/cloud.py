@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,12 +98,64 @@ def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
+    cors: Annotated[
+        str,
+        typer.Option(
+            metavar="ORIGIN,…", help="Pages that may read what is served; none: no other's."
+        ),
+    ] = "*",
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Give only to signed links; keys as NAME:SECRET lines."),
+    ] = None,
+    connections: Annotated[int, typer.Option(help="Connections at a time.", min=1)] = 1000,
+    log: Annotated[
+        bool, typer.Option("--log/--no-log", help="Note each request on stdout, as JSON.")
+    ] = True,
 ) -> None:
-    """Serve a library over HTTP until stopped (Ctrl-C)."""
+    """Serve a library over HTTP until stopped (Ctrl-C).
+
+    The catalogue is at /, for programs at /catalogue.json; /healthz and /metrics are for those
+    who watch over it.
+    """
+    from vidlift.cloud.app import AppOptions
+    from vidlift.cloud.serve import ServeOptions
     from vidlift.cloud.serve import serve as serve_library
 
+    app = AppOptions(
+        cors=() if cors == "none" else tuple(cors.split(",")),
+        secret_file=secret_file,
+        log=sys.stdout if log else None,
+    )
+    options = ServeOptions(host=host, port=port, connections=connections, app=app)
     err.print(f"vidlift: serving {library} on http://{host}:{port}/", soft_wrap=True)
-    serve_library(library, host=host, port=port)
+    serve_library(library, options)
+
+
+@cloud.command()
+def sign(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="What is signed: a title, or a path in it.")
+    ],
+    *,
+    secret_file: Annotated[
+        Path, typer.Option(metavar="FILE", help="Keys as NAME:SECRET lines; the first one signs.")
+    ],
+    hours: Annotated[float, typer.Option(help="How long the link is good.", min=0.001)] = 24.0,
+    depth: Annotated[
+        int,
+        typer.Option(help="Folders of PATH that the link covers: 1 the title, 0 all.", min=0),
+    ] = 1,
+) -> None:
+    """Print PATH with a token before it, to put behind the server's address.
+
+    The link is good for everything below the folders it covers. To retire a key, put another
+    line before it; to end its links, take the line away.
+    """
+    from vidlift.cloud.tokens import read_keys
+
+    expires = int(time.time() + hours * 3600)
+    out.print(read_keys(secret_file).sign(path, expires=expires, depth=depth), soft_wrap=True)
 
 
 def _print_title(title: Title, library: Path) -> None:

@@ -1,84 +1,123 @@
-"""The server as an ASGI application: the files of a library, nothing else."""
+"""The server as an ASGI application: the files of a library, a catalogue, figures.
+
+    /                    the catalogue for people      /healthz   whether it is alive
+    /catalogue.json      the catalogue for programs    /metrics   figures for Prometheus
+    /TITLE/…             files                         /auth      for a proxy: is this path signed
+
+With keys everything but /healthz, /metrics and /auth wants a signed path (``tokens.py``).
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
-from email.utils import formatdate
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TextIO
 
 from anyio import to_thread
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from vidlift.cloud import ranges
-from vidlift.cloud.library import MEDIA_TYPES, check_library, served_file
+from vidlift.cloud.answer import ASK, answer
+from vidlift.cloud.catalogue import catalogue, page
+from vidlift.cloud.library import check_library, served_file
+from vidlift.cloud.observe import Observed
+from vidlift.cloud.tokens import KeyFile
 
-CHUNK = 1 << 18
-"""Bytes read and sent at a time."""
+_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'"
 
 
-def make_app(library: Path) -> Starlette:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppOptions:
+    """How a library is served."""
+
+    cors: tuple[str, ...] = ("*",)
+    """Origins whose pages may read what is served; ``*`` is any."""
+
+    secret_file: Path | None = None
+    """Keys of signed paths; None: everybody may have everything."""
+
+    log: TextIO | None = None
+    """Where each request is noted, as a line of JSON; None: nowhere."""
+
+
+def make_app(
+    library: Path,
+    options: AppOptions | None = None,
+    *,
+    now: Callable[[], float] = time.time,
+) -> ASGIApp:
     """The application that serves ``library``. Raises ``InputError`` where there is none."""
+    options = options or AppOptions()
     root = check_library(library)
+    keys = KeyFile(options.secret_file) if options.secret_file else None
 
-    async def file(request: Request) -> Response:
-        raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
-        found = await to_thread.run_sync(served_file, root, raw.decode("latin-1"))
+    def allowed(path: str) -> str | None:
+        return path if keys is None else keys.keys.allow(path, now=now())
+
+    def respond(request: Request) -> Response:
+        path = allowed(_raw_path(request))
+        if path is None:
+            return PlainTextResponse("this link is not signed, or has expired\n", status_code=403)
+        if path == "/":
+            return HTMLResponse(
+                page(root), headers={"cache-control": ASK, "content-security-policy": _POLICY}
+            )
+        if path == "/catalogue.json":
+            return JSONResponse(catalogue(root), headers={"cache-control": ASK})
+        found = served_file(root, path)
         if found is None:
             return PlainTextResponse("not found\n", status_code=404)
-        return await to_thread.run_sync(_answer, found, request)
+        # A title's own files may be replaced; those of a version of it never change.
+        forever = len(found.relative_to(root).parts) > 2
+        return answer(found, request, forever=forever)
 
-    return Starlette(routes=[Route("/{path:path}", file, methods=["GET", "HEAD"])])
+    async def everything(request: Request) -> Response:
+        response = await to_thread.run_sync(respond, request)
+        response.headers["x-content-type-options"] = "nosniff"
+        return response
 
+    async def health(_: Request) -> Response:
+        return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
 
-def _answer(found: Path, request: Request) -> Response:
-    """The file or the part of it that was asked for."""
-    content = found.open("rb")
-    try:
-        status = os.fstat(content.fileno())
-        headers = {
-            "accept-ranges": "bytes",
-            "last-modified": formatdate(status.st_mtime, usegmt=True),
-            "etag": f'"{status.st_mtime_ns:x}-{status.st_size:x}"',
-        }
-        asked = request.headers.get("range")
-        if request.headers.get("if-range", headers["etag"]) not in (
-            headers["etag"],
-            headers["last-modified"],
-        ):
-            asked = None
-        part = ranges.parse(asked, status.st_size)
-    except ranges.UnsatisfiableError as error:
-        content.close()
-        return Response(status_code=416, headers={"content-range": str(error)})
-    except BaseException:
-        content.close()
-        raise
-    start, end = part or (0, status.st_size)
-    headers["content-length"] = str(end - start)
-    if part is not None:
-        headers["content-range"] = f"bytes {start}-{end - 1}/{status.st_size}"
-    media_type = MEDIA_TYPES[found.suffix.lower()]
-    code = 200 if part is None else 206
-    if request.method == "HEAD":
-        content.close()
-        return Response(status_code=code, headers=headers, media_type=media_type)
-    return StreamingResponse(
-        _read(content, start, end), status_code=code, headers=headers, media_type=media_type
+    async def figures(_: Request) -> Response:
+        return Response(observed.figures(), media_type="text/plain; version=0.0.4")
+
+    async def auth(request: Request) -> Response:
+        """A proxy asks for each request, the path as it came in X-Original-URI."""
+        path = request.headers.get("x-original-uri", "").partition("?")[0]
+        return Response(status_code=403 if allowed(path) is None else 204)
+
+    middleware = [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(options.cors),
+            allow_methods=["GET", "HEAD"],
+            allow_headers=["range"],
+            expose_headers=["content-range", "content-length", "etag"],
+            max_age=86400,
+        )
+    ]
+    app = Starlette(
+        routes=[
+            Route("/healthz", health),
+            Route("/metrics", figures),
+            Route("/auth", auth),
+            Route("/{path:path}", everything, methods=["GET", "HEAD"]),
+        ],
+        middleware=middleware if options.cors else [],
     )
+    observed = Observed(app, log=options.log)
+    return observed
 
 
-async def _read(content: BinaryIO, start: int, end: int) -> AsyncIterator[bytes]:
-    with content:
-        at = start
-        while at < end:
-            wanted = min(CHUNK, end - at)
-            block = await to_thread.run_sync(os.pread, content.fileno(), wanted, at)
-            if not block:
-                return
-            at += len(block)
-            yield block
+def _raw_path(request: Request) -> str:
+    """The path as it came: percent signs and all."""
+    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    return raw.partition(b"?")[0].decode("latin-1")
