@@ -15,6 +15,8 @@ from av.container import OutputContainer
 
 from support.cli import vidlift
 from support.clips import make_clip
+from support.files import digest
+from support.servers import part_of, scripted
 from support.shared import shared
 from vidlift.errors import VerificationError
 from vidlift.jobs.upscale import UpscaleOptions, upscale_file
@@ -308,3 +310,16 @@ def test_the_receipt_tells_all(tmp_path: Path) -> None:
     assert set(receipt["stages"]) == {"decode", "upscale", "encode"}
     assert any("whole milliseconds" in warning for warning in receipt["warnings"])
     assert str(tmp_path) not in report.read_text(), "a receipt may be shown around"
+
+
+def test_from_a_url(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4")
+    content = clip.read_bytes()
+    with scripted(lambda asked: [part_of(content, asked)]) as (base, _):
+        url = f"{base}/film.mp4"
+        receipt = upscale_file(url, tmp_path / "far.mp4", FAST)
+        assert receipt.input == "film.mp4"
+        verify(url, tmp_path / "far.mp4")
+        assert "h264, 64x48" in vidlift("probe", url).out
+    upscale_file(clip, tmp_path / "near.mp4", FAST)
+    assert digest(tmp_path / "far.mp4") == digest(tmp_path / "near.mp4")

@@ -9,7 +9,7 @@ from typing import Any
 
 from vidlift.color import UNSPECIFIED, ColorTags
 from vidlift.jobs.join import codec_name
-from vidlift.sources import open_bytes
+from vidlift.sources import opened_bytes
 from vidlift.sources.decode import open_container
 from vidlift.sources.file import FileSource
 from vidlift.video import VideoInfo
@@ -22,7 +22,7 @@ _TRANSFER = {1: "BT.709", 6: "BT.601", 13: "sRGB", 16: "PQ", 18: "HLG"}
 def probe(source: str | Path) -> dict[str, str]:
     """What there is to say of a video file, by topic. Raises ``InputError``."""
     name = str(source)
-    with closing(FileSource(open_bytes(name), name=name)) as video:
+    with opened_bytes(name) as entry, closing(FileSource(entry, name=name)) as video:
         info = video.info
     found = {
         "video": f"{info.codec}, {info.width}x{info.height}, {info.layout} {info.bits} bit",
@@ -32,7 +32,7 @@ def probe(source: str | Path) -> dict[str, str]:
     }
     if info.mastering is not None or info.light is not None:
         found["hdr"] = _hdr(info)
-    with open_container(open_bytes(name), name=name) as container:
+    with opened_bytes(name) as entry, open_container(entry, name=name) as container:
         found = {"file": str(container.format.long_name), **found}
         for stream in container.streams:
             found[f"stream {stream.index}"] = _stream(stream)

@@ -29,7 +29,7 @@ from vidlift.jobs.progress import Progress, Report, silent
 from vidlift.jobs.work import Work, segments
 from vidlift.receipt import Receipt, peak_memory_mb, stage_times
 from vidlift.sinks.file import EncoderOptions, FileSink, check_format
-from vidlift.sources import open_bytes
+from vidlift.sources import opened_bytes
 
 DEFAULT_TIER = "m"
 DEFAULT_SCALE = 2
@@ -151,9 +151,8 @@ class _Job:
             end=Fraction(journal.segments[-1].end),
         )
         name = self._work.name
-        return join(
-            picture, open_bytes(name), self.whole(container), container=container, name=name
-        )
+        with opened_bytes(name) as entry:
+            return join(picture, entry, self.whole(container), container=container, name=name)
 
     def whole(self, container: str) -> Path:
         return self._journal.folder / f"whole.{container}"

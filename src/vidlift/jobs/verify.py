@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
@@ -23,7 +23,7 @@ from vidlift.jobs.join import CONTAINERS, codec_name, copyable
 from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
 from vidlift.jobs.work import scaled
 from vidlift.resample import quick_resize
-from vidlift.sources import open_bytes
+from vidlift.sources import opened_bytes
 from vidlift.sources.decode import open_container
 from vidlift.sources.file import FileSource
 from vidlift.video import VideoInfo
@@ -60,8 +60,9 @@ def verify(source: str | Path, output: str | Path, *, report: Report = silent) -
     """Compare a super-resolved file with its input. Raises ``VerificationError`` at the first
     difference, ``InputError`` where either cannot be read."""
     with (
-        closing(FileSource(open_bytes(str(source)), name=str(source))) as old,
-        closing(FileSource(open_bytes(str(output)), name=str(output))) as new,
+        opened_bytes(str(source)) as entry,
+        closing(FileSource(entry, name=str(source))) as old,
+        closing(FileSource(output)) as new,
     ):
         scale = _same_stream(old.info, new.info)
         frames, exact, psnrs = _same_frames(old, new, scale, report)
@@ -174,8 +175,10 @@ def _kind(stream: Stream) -> tuple[str, str]:
     return stream.type, "MPEG audio" if codec in ("mp1", "mp2", "mp3") else codec
 
 
-def _open(where: str | Path) -> InputContainer:
-    return open_container(open_bytes(str(where)), name=str(where))
+@contextmanager
+def _open(where: str | Path) -> Iterator[InputContainer]:
+    with opened_bytes(str(where)) as entry, open_container(entry, name=str(where)) as container:
+        yield container
 
 
 def _chapters(container: InputContainer) -> list[tuple[object, ...]]:

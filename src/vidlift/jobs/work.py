@@ -6,7 +6,7 @@ file ──> decode [thread] ──> pairs ──> upscale [thread] ──> the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import chain, islice
 from types import TracebackType
@@ -16,7 +16,7 @@ from vidlift.errors import InputError
 from vidlift.frame import Frame
 from vidlift.jobs.damage import ADVICE, Watched
 from vidlift.pipeline import Meter
-from vidlift.sources import open_bytes
+from vidlift.sources import opened_bytes
 from vidlift.sources.file import FileSource
 from vidlift.sources.survey import Survey, survey
 from vidlift.stages.ahead import Ahead, ahead
@@ -42,22 +42,21 @@ class Work:
         self, source: str, model: models.Model, *, engine: str, keep_going: bool = False
     ) -> None:
         self.name = source
-        entry = open_bytes(source)
-        self.survey: Survey = survey(entry, name=source)
-        if self.survey.damage and not keep_going:
-            raise InputError(f"{source}: {self.survey.damage}; {ADVICE}")
-        self._file = FileSource(entry, name=source)
-        try:
-            self._watched = Watched(self._file, name=source, keep_going=keep_going)
-            self.before: VideoInfo = replace(
-                self._file.info, rate=self._file.info.rate or self.survey.rate
-            )
-            self.after: VideoInfo = scaled(self.before, model.descriptor.scale)
-            self.upscaler = Upscaler(model, engine=engine, siting=self.before.siting)
-        except BaseException:
-            self._file.close()
-            raise
         self.meter = Meter()
+        with ExitStack() as opened:
+            entry = opened.enter_context(opened_bytes(source))
+            self.survey: Survey = survey(entry, name=source)
+            if self.survey.damage and not keep_going:
+                raise InputError(f"{source}: {self.survey.damage}; {ADVICE}")
+            self._file = opened.enter_context(closing(FileSource(entry, name=source)))
+            self._watched = Watched(self._file, name=source, keep_going=keep_going)
+            info = self._file.info
+            self.before: VideoInfo = replace(info, rate=info.rate or self.survey.rate)
+            self.after: VideoInfo = scaled(self.before, model.descriptor.scale)
+            self.upscaler = opened.enter_context(
+                Upscaler(model, engine=engine, siting=self.before.siting)
+            )
+            self._opened = opened.pop_all()
 
     def frames(self, *, skip: int = 0) -> Ahead[Frame]:
         """Every frame but the first ``skip``, super-resolved; a multiple of ``segment_frames``.
@@ -93,8 +92,7 @@ class Work:
                 yield from self.meter.watch("upscale", upscale(pairs, upscaler=self.upscaler))
 
     def close(self) -> None:
-        self.upscaler.close()
-        self._file.close()
+        self._opened.close()
 
     def __enter__(self) -> Work:
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -22,3 +24,14 @@ def open_bytes(where: str) -> Path | BinaryIO:
     from vidlift.client.fetch import HttpFile
 
     return cast(BinaryIO, HttpFile(where))  # raw, but all that a demuxer calls is there
+
+
+@contextmanager
+def opened_bytes(where: str) -> Iterator[Path | BinaryIO]:
+    """The same for as long as a ``with`` lasts."""
+    entry = open_bytes(where)
+    try:
+        yield entry
+    finally:
+        if not isinstance(entry, Path):
+            entry.close()
