@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from support.shared import shared
 from vidlift.errors import ModelError
-from vidlift.evaluation import networks, pictures, subjects
+from vidlift.evaluation import networks, pictures, runtimes, subjects
 from vidlift.evaluation.cost import cost
 from vidlift.evaluation.subjects import Subject
 
@@ -110,3 +112,23 @@ def repeating(folder: Path, *, takes: str, y_range: str = "full", scale: str | N
     where = folder / f"repeating-{takes}.onnx"
     onnx.save(model, str(where))
     return where
+
+
+@pytest.mark.parametrize("side", [3, 16, 17, 21, 32])
+@pytest.mark.parametrize("multiple_of", [1, 2, 8])
+def test_pictures_are_filled_up_by_their_edge_and_cut_again(side: int, multiple_of: int) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def run(values: NDArray[Any]) -> NDArray[Any]:
+        seen.append(values.shape)
+        return values.repeat(2, axis=2).repeat(2, axis=3)
+
+    values = np.random.default_rng(side).integers(0, 256, (1, 2, side, side + 1))
+    found = runtimes.fitted(run, scale=2, multiple_of=multiple_of)(values)
+    np.testing.assert_array_equal(found, values.repeat(2, axis=2).repeat(2, axis=3))
+    (shape,) = seen
+    assert all(given % multiple_of == 0 and given >= 16 for given in shape[2:])
+    assert all(
+        given < max(16, wanted) + multiple_of
+        for given, wanted in zip(shape[2:], (side, side + 1), strict=True)
+    )

@@ -13,7 +13,7 @@ from vidlift.evaluation import runtimes
 from vidlift.evaluation.subjects import Subject
 
 _SIDE = 96
-"""Height and width of the picture that operations are counted on; a multiple of every align."""
+"""Height and width that operations are counted on; a multiple of what any network asks."""
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 

@@ -18,7 +18,7 @@ from vidlift.engines.base import Engine
 from vidlift.errors import ModelError
 from vidlift.evaluation import pictures, runtimes
 from vidlift.evaluation.pictures import Luma, Rgb
-from vidlift.evaluation.runtimes import EXACT, Setup
+from vidlift.evaluation.runtimes import EXACT, Run, Setup
 from vidlift.evaluation.subjects import Subject
 from vidlift.frame import Frame
 
@@ -79,7 +79,7 @@ class Ours:
 
     def __init__(self, subject: Subject, *, setup: Setup, threads: int) -> None:
         self.scale = subject.scale
-        self._run = runtimes.any_size(subject.data, setup, threads=threads)
+        self._run = _load(subject, setup, threads)
 
     def picture(self, low: Rgb) -> Luma:
         return pictures.through(self._run)(low)
@@ -109,7 +109,7 @@ class Peer:
         self.scale = subject.scale
         self._threads = threads
         self._chroma: Engine | None = None
-        self._run = runtimes.any_size(subject.data, setup, threads=threads)
+        self._run = _load(subject, setup, threads)
 
     def picture(self, low: Rgb) -> Luma:
         if self.subject.takes == "rgb":
@@ -136,20 +136,14 @@ class Peer:
     def _luma(self, y: Luma, *, black: int, span: int) -> Luma:
         if not self.subject.full_range:
             black, span = 0, 255
-        big = self._enlarge(((y - black) / span)[None, None])[0, 0].astype(np.float64)
-        return _to_codes(big * span + black)
+        low = ((y - black) / span)[None, None].astype(np.float32)
+        return _to_codes(self._run(low)[0, 0].astype(np.float64) * span + black)
 
     def _rgb(self, low: NDArray[np.float64]) -> NDArray[np.float64]:
         """``[H, W, 3]`` in 0 .. 1 -> ``[s*H, s*W, 3]`` in 8-bit steps, 0 .. 255."""
-        big = self._enlarge(low.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
+        planes = np.ascontiguousarray(low.transpose(2, 0, 1)[None], np.float32)
+        big = self._run(planes)[0].transpose(1, 2, 0)
         return _to_codes(big.astype(np.float64) * 255)
-
-    def _enlarge(self, values: NDArray[np.float64]) -> NDArray[Any]:
-        height, width = values.shape[2:]
-        margin = [(0, -side % self.subject.align) for side in (height, width)]
-        values = np.pad(values, [(0, 0), (0, 0), *margin], mode="edge")
-        big = self._run(np.ascontiguousarray(values, np.float32))
-        return big[:, :, : self.scale * height, : self.scale * width]
 
     def _large_chroma(self, frame: Frame) -> NDArray[Any]:
         """Both chroma planes at the luma's size, ``[2, H, W]``."""
@@ -164,6 +158,11 @@ class Peer:
             self._chroma = open_engine(kernel, engine="onnxruntime", threads=self._threads)
         both: NDArray[Any] = self._chroma.run(np.stack(frame.planes[1:])[None])[0]
         return both[:, : frame.height, : frame.width]
+
+
+def _load(subject: Subject, setup: Setup, threads: int) -> Run:
+    run = runtimes.any_size(subject.data, setup, threads=threads)
+    return runtimes.fitted(run, scale=subject.scale, multiple_of=subject.multiple_of)
 
 
 def _to_rgb(

@@ -23,6 +23,7 @@ from PIL import Image
 from vidlift import metrics, resample
 from vidlift.engines.base import Engine, PairPlanes
 from vidlift.errors import InputError
+from vidlift.evaluation import runtimes
 
 Rgb: TypeAlias = NDArray[np.uint8]
 """A picture, full-range R'G'B', shape [H, W, 3]."""
@@ -67,7 +68,7 @@ def score(enlarge: Enlarge | Engine, folder: Path, *, scale: int) -> Score:
     The pictures are read and shrunk at the first call for a folder and scale, and kept in memory.
     Raises ``InputError`` for a folder without pictures.
     """
-    take = enlarge if callable(enlarge) else through(enlarge.run)
+    take = enlarge if callable(enlarge) else through(_fitted(enlarge))
     found = cases(folder, scale)
     results = [(take(case.low), case.luma) for case in found]
     return Score(
@@ -111,6 +112,11 @@ def studio_luma(rgb: NDArray[Any]) -> Luma:
     """BT.601 luma in studio range, not rounded, of full-range R'G'B' [H, W, 3] in 0 .. 255."""
     luma: Luma = 16 + rgb @ _WEIGHTS
     return luma
+
+
+def _fitted(engine: Engine) -> runtimes.Run:
+    of = engine.descriptor
+    return runtimes.fitted(engine.run, scale=of.scale, multiple_of=of.multiple_of)
 
 
 def _case(path: Path, scale: int) -> Case:

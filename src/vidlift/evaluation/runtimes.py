@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
+from vidlift.engines.base import MIN_SIDE
 from vidlift.errors import ModelError
 
 Run: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
@@ -39,6 +41,20 @@ EXACT = Setup(runtime="onnxruntime", precision="f32")
 BF16 = Setup(runtime="openvino", precision="bf16")
 SETUPS = (Setup(runtime="openvino", precision="f32"), BF16, EXACT)
 """What speed is measured on."""
+
+
+def fitted(run: Run, *, scale: int, multiple_of: int) -> Run:
+    """For sides of any length: what is missing is filled up by the edge, and cut off again."""
+
+    def fit(values: NDArray[Any]) -> NDArray[Any]:
+        height, width = values.shape[2:]
+        full = [-(-max(side, MIN_SIDE) // multiple_of) * multiple_of for side in (height, width)]
+        if full != [height, width]:
+            margin = [(0, full[0] - height), (0, full[1] - width)]
+            values = np.pad(values, [(0, 0), (0, 0), *margin], mode="edge")
+        return run(values)[:, :, : scale * height, : scale * width]
+
+    return fit
 
 
 def any_size(data: bytes, setup: Setup, *, threads: int) -> Run:

@@ -40,7 +40,7 @@ class Subject:
     full_range: bool = False
     """Whether a peer's luma has black at 0 and white at 1."""
 
-    align: int = 1
+    multiple_of: int = 1
     """What height and width must be multiples of."""
 
     tier: str = "peer"
@@ -59,7 +59,9 @@ class Subject:
         ``frames`` are those of one run of a model of ours, 2 unless said.
         """
         channels = _CHANNELS[self.takes] if self.model is None else frames or self.frames
-        rows, columns = (-(-side // self.align) * self.align for side in (height, width))
+        rows, columns = (
+            -(-side // self.multiple_of) * self.multiple_of for side in (height, width)
+        )
         return 1, channels, rows, columns
 
 
@@ -88,7 +90,7 @@ def load(name_or_file: str | Path) -> Subject:
         model=None,
         takes=takes,
         full_range=metadata.get("y_range") == "full",
-        align=int(metadata.get("align") or 1),
+        multiple_of=int(metadata.get("align") or 1),
     )
 
 
@@ -100,6 +102,7 @@ def of_model(model: Model) -> Subject:
         data=model.data,
         model=model,
         takes="y",
+        multiple_of=model.descriptor.multiple_of,
         tier=model.descriptor.tier,
     )
 

@@ -1,0 +1,75 @@
+"""Which published networks do ours leave no reason to use?
+
+    python benchmarks/domination.py
+
+Reads what ``quality.py`` (with ``--bf16`` too, where that was run) and ``speed.py`` found, and
+writes ``results/domination.md`` and the chart ``results/domination.png``. Ends with 1 where a
+peer is not dominated.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vidlift.descriptor import SCALES, TIERS
+from vidlift.evaluation import domination, report, tables
+from vidlift.evaluation.chart import draw
+from vidlift.evaluation.domination import SHARE, Verdict
+from vidlift.evaluation.report import Figures
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> int:
+    times = {each.name: each.speed for each in report.load(RESULTS / "speed.json")}
+    exact = report.with_speed(report.load(RESULTS / "quality.json"), times)
+    rough = RESULTS / "quality-bf16.json"
+    bf16 = report.with_speed(report.load(rough), times) if rough.exists() else []
+    in_float32 = domination.verdicts(exact, admit=domination.float32)
+    at_best = domination.verdicts([*exact, *bf16])
+    page = (
+        "# Domination\n\nA published network is dominated where one of ours is at least as good "
+        "on Set5, Set14, B100 and clean Vid4 and takes at most "
+        f"{SHARE:.0%} of its time, each on what is fastest for it (`docs/measurement.md`).\n\n"
+        f"{_section('Both in float32', in_float32)}\n"
+        f"{_section('Both at their best precision', at_best)}"
+    )
+    (RESULTS / "domination.md").write_text(page)
+    sys.stdout.write(page)
+    draw([_for_chart(each) for each in exact if _shown(each)], RESULTS / "domination.png")
+    return 0 if all(each.dominated for each in [*in_float32, *at_best]) else 1
+
+
+def _section(title: str, verdicts: Sequence[Verdict]) -> str:
+    count = sum(each.dominated for each in verdicts)
+    rows = [
+        [
+            each.peer,
+            "yes" if each.dominated else "**no**",
+            each.ours or "–",
+            f"{each.share:.2f}" if each.ours else "–",
+            f"{each.margin:+.2f} ({each.worst})" if each.worst else "–",
+            " / ".join(each.setups),
+        ]
+        for each in verdicts
+    ]
+    titles = ["peer", "dominated", "by, or nearest", "share of its time", "least lead, dB", "on"]
+    return f"## {title}: {count} of {len(verdicts)}\n\n{tables.table(titles, rows)}"
+
+
+def _shown(figures: Figures) -> bool:
+    return figures.scale in SCALES and (bool(figures.speed) or figures.tier == report.BICUBIC)
+
+
+def _for_chart(figures: Figures) -> Figures:
+    """Two sets are enough to see, and only ours and peers are told apart."""
+    few = {name: score for name, score in figures.pictures.items() if name in ("Set5", "Set14")}
+    kept = figures.tier in (*TIERS, "peer", report.BICUBIC)
+    return replace(figures, pictures=few, speed=figures.speed if kept else {})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""How fast are our networks and the published ones, against one another?
+
+    python benchmarks/speed.py --peers ../shared/peers            (nothing else may run)
+
+Times every network to 1080p on each runtime and precision, taking turns in one process
+(``docs/measurement.md``), and writes ``results/speed.json`` and ``.md``. Memory holds only some
+networks at once, so they are timed in groups, cheapest first, each with the same reference
+network; ratios are to the reference in the same rounds and can be compared across groups.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vidlift import models
+from vidlift.descriptor import SCALES
+from vidlift.evaluation import machine, report, subjects, tables, timing
+from vidlift.evaluation.cost import cost
+from vidlift.evaluation.report import Figures
+from vidlift.evaluation.runtimes import SETUPS
+from vidlift.evaluation.subjects import Subject
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    options = _options()
+    where = RESULTS / f"{options.name}.json"
+    found: list[Figures] = []
+    for scale in options.scales:
+        every = _subjects(options.peers, scale, options.only)
+        every = [each for each in every if cost(each).mac <= options.ceiling * scale**2]
+        # Always there, whatever is wanted or shipped.
+        reference = subjects.load(f"bicubic-x{scale}")
+        for begin in range(0, len(every), options.group):
+            group = every[begin : begin + options.group]
+            sys.stderr.write(f"x{scale}: {', '.join(each.name for each in group)}\n")
+            times = timing.measure(
+                [reference, *group],
+                threads=options.threads,
+                rounds=options.rounds,
+                tell=_tell,
+            )
+            sys.stderr.write("\n")
+            gc.collect()
+            measured = [reference, *group] if begin == 0 else group
+            for subject in measured:
+                figures = report.about(subject, scale=scale)
+                found.append(replace(figures, speed=times[subject.name]))
+            made = {**machine.about(), "threads": options.threads, "rounds": options.rounds}
+            report.save(where, found, made=made)
+            where.with_suffix(".md").write_text(_page(found, tables.machine(made)))
+    sys.stdout.write(where.with_suffix(".md").read_text())
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", type=Path, help="a folder of published networks")
+    parser.add_argument("--scales", type=int, nargs="+", default=SCALES, choices=SCALES)
+    parser.add_argument("--only", nargs="*", default=[], help="names, or beginnings of names")
+    parser.add_argument("--rounds", type=int, default=timing.ROUNDS)
+    parser.add_argument("--group", type=int, default=8, help="networks in memory at once")
+    parser.add_argument("--ceiling", type=float, default=11_000, help="MAC per output pixel")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--name", default="speed", help="of the results")
+    return parser.parse_args()
+
+
+def _subjects(peers: Path | None, scale: int, only: Sequence[str]) -> list[Subject]:
+    """Ours and the peers of a scale, cheapest first, so that a group has its like in it."""
+    files = sorted(peers.glob(f"*-x{scale}.onnx")) if peers else []
+    found = [subjects.load(name) for name in models.names()] + [subjects.load(f) for f in files]
+    wanted = [each for each in found if not only or each.name.startswith(tuple(only))]
+    same = [each for each in wanted if each.scale == scale]
+    return sorted(same, key=lambda each: cost(each).mac)
+
+
+def _tell(line: str) -> None:
+    """Over the line before."""
+    sys.stderr.write(f"\r{line:60}")
+
+
+def _page(figures: Sequence[Figures], taken_on: str) -> str:
+    setups = [setup.name for setup in SETUPS]
+    parts = [
+        "# Speed\n\nMilliseconds a frame to 1080p, median, and in brackets the ratio to the first "
+        f"row's {setups[0]}.\n\n{taken_on}"
+    ]
+    for scale in SCALES:
+        rows = [
+            [
+                each.name,
+                f"{each.cost.mac:,.0f}" if each.cost else "",
+                *(
+                    f"{taken.median_ms:.1f} ({taken.ratio:.2f})" if taken else "–"
+                    for taken in (each.speed.get(setup) for setup in setups)
+                ),
+            ]
+            for each in figures
+            if each.scale == scale
+        ]
+        if rows:
+            parts.append(f"## ×{scale}\n\n{tables.table(['network', 'MAC/px', *setups], rows)}")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    main()
