@@ -9,6 +9,7 @@ import typer
 from vidlift.cli.console import out
 from vidlift.cli.model_eval import evaluate
 from vidlift.cli.model_plot import plot
+from vidlift.cli.model_prune import prune
 from vidlift.cli.model_train import distill, export, train
 
 app = typer.Typer(no_args_is_help=True, help="List, inspect, measure, train and export networks.")
@@ -56,6 +57,7 @@ def info(
 
 app.command()(train)
 app.command()(distill)
+app.command()(prune)
 app.command()(export)
 app.command()(plot)
 app.command("eval")(evaluate)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from vidlift.errors import InputError
+from vidlift.training import architectures
+from vidlift.training.architectures import Plain
 from vidlift.training.recipe import Recipe, parse
 
 FORMAT = 1
@@ -44,6 +46,13 @@ class Checkpoint:
 
     teacher: str = ""
     """SHA-256 of the teacher's file; empty where nobody teaches."""
+
+
+def averaged(state: Checkpoint) -> Plain:
+    """The network that is kept of a run."""
+    network = architectures.build(state.recipe.architecture, scale=state.recipe.scale)
+    network.load_state_dict(state.average)
+    return network
 
 
 def save(where: Path, state: Checkpoint) -> None:

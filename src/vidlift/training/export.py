@@ -23,7 +23,7 @@ from vidlift.descriptor import Descriptor
 from vidlift.engines.reference import ReferenceEngine
 from vidlift.errors import ModelError, OutputError
 from vidlift.models import Model, cards, check, from_bytes
-from vidlift.training import architectures
+from vidlift.training import architectures, checkpoint
 from vidlift.training.architectures import SLOPE, Plain
 from vidlift.training.checkpoint import Checkpoint
 
@@ -45,8 +45,7 @@ def export(state: Checkpoint, *, half: bool = False) -> Model:
 
     ``half`` stores weights as float16. Raises ``ModelError`` where a sample differs by more than 1.
     """
-    network = architectures.build(state.recipe.architecture, scale=state.recipe.scale)
-    network.load_state_dict(state.average)
+    network = checkpoint.averaged(state)
     model = from_bytes(to_onnx(network, describe(state), half=half), where=state.recipe.name)
     verify(network, model)
     return model

@@ -1,0 +1,63 @@
+"""``vidlift model prune``: a trained network cut down to a smaller one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidlift.cli.console import out
+from vidlift.cli.model_train import Data, need_torch
+from vidlift.errors import UsageError
+
+BATCHES, BATCH = 16, 16
+"""How many patches importance is measured on."""
+
+
+def prune(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the smaller network goes.")
+    ],
+    *,
+    to: Annotated[
+        str, typer.Option(metavar="ARCHITECTURE", help="A smaller one, such as plain-16x6.")
+    ],
+    data: Data = Path(),
+) -> None:
+    """Cut a trained network down: layers first, then channels, each time what matters least.
+
+    Importance is measured on the run's own training pictures. To train what is left, give FOLDER
+    as `start` in a recipe.
+    """
+    need_torch()
+    from vidlift.training import checkpoint, dataset, patches, validation
+    from vidlift.training import prune as pruning
+
+    if (folder / checkpoint.FILE).exists():
+        raise UsageError(f"{folder} holds a run already; give another folder")
+    state = checkpoint.load(run / checkpoint.FILE)
+    found = dataset.load(state.recipe, data)
+    cut = patches.on_device(
+        found.training,
+        scale=state.recipe.scale,
+        patch=state.recipe.patch,
+        batch=BATCH,
+        seed=state.recipe.seed,
+    )
+    pruned = pruning.prune(state, to, [cut(step) for step in range(BATCHES)])
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(folder / checkpoint.FILE, pruned.state)
+    layers = ", ".join(map(str, sorted(pruned.layers))) or "none"
+    out.print(
+        f"{folder}: {state.recipe.architecture} to {to}; body layers taken out: {layers}; "
+        f"{pruned.channels} channels left",
+        soft_wrap=True,
+    )
+    if found.held_out:
+        before, after = (
+            validation.psnr(checkpoint.averaged(each), found.held_out)
+            for each in (state, pruned.state)
+        )
+        out.print(f"validation {before:.2f} dB, now {after:.2f} dB before any fine-tuning")
