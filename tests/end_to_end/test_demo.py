@@ -21,7 +21,7 @@ def test_the_whole_of_it(tmp_path: Path) -> None:
     found = run_demo(tmp_path / "out", display="none", clip=clip, say=told.append)
     assert len(told) == 5
     # What was written is the rendition that was sent, four times the size, with its sound.
-    rendition = next((tmp_path / "out" / "library" / "clip").glob("*.mp4"))
+    rendition = next((tmp_path / "out" / "library" / "clip").rglob("48p.mp4"))
     checked = verify(rendition, found.video)
     assert (checked.frames, checked.scale) == (6, 4)
     assert any("audio" in stream for stream in checked.streams)
