@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,10 @@ from vidlift.engines import open_engine
 from vidlift.engines.base import MIN_SIDE, Engine, PairPlanes
 from vidlift.errors import UsageError
 from vidlift.frame import Frame, Plane, chroma_shape
+from vidlift.models.reach import reach
+
+CHROMA_REACH = 2
+"""Input samples on each side that a sample of chroma depends on."""
 
 
 class Upscaler:
@@ -72,8 +77,25 @@ class Upscaler:
         out = np.empty((len(y), y.shape[1] * self.scale, y.shape[2] * self.scale), y.dtype)
         for i in range(0, len(y), 2):
             couple = y[i : i + 2]
-            out[i : i + 2] = self._pair(self._luma, couple[0], couple[-1], depth)[: len(couple)]
+            out[i : i + 2] = self._run(self._luma, list(couple), depth)
         return out
+
+    @property
+    def reach(self) -> int | None:
+        """Input samples on each side that a sample of luma depends on; None: nobody knows."""
+        return reach(self.model)
+
+    def luma_planes(self, planes: Sequence[Plane], *, bits: int) -> PairPlanes:
+        """One or two planes of luma [H, W] of one size -> [n, s*H, s*W]."""
+        return self._run(self._luma, planes, bits)
+
+    def chroma_planes(self, planes: Sequence[Plane], *, layout: str, bits: int) -> PairPlanes:
+        """One or two planes of chroma of a frame of that layout -> [n, s*H, s*W]."""
+        # 4:2:2 is sub-sampled across only, as LEFT is; the rows of 4:4:4 and 4:2:2 lie in line.
+        siting = Siting.CENTER if layout == "yuv444p" else self._siting
+        if layout == "yuv422p" and siting is Siting.TOPLEFT:
+            siting = Siting.LEFT
+        return self._run(self._kernel(siting), planes, bits)
 
     def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]:
         """Two consecutive frames of one size and depth; the same two, super-resolved.
@@ -82,7 +104,8 @@ class Upscaler:
         """
         if (first.size, first.bits) != (second.size, second.bits):
             raise UsageError(f"frames of a pair have one size and depth, got {first} and {second}")
-        lumas = self._pair(self._luma, first.luma, second.luma, first.bits)
+        apart = (first, second)[: 1 if second is first else 2]
+        lumas = self.luma_planes([frame.luma for frame in apart], bits=first.bits)
         one = self._with_chroma(first, lumas[0])
         return one, one if second is first else self._with_chroma(second, lumas[1])
 
@@ -91,15 +114,15 @@ class Upscaler:
 
     def warm(self, first: Frame, second: Frame) -> None:
         """Load and compile the network for such frames. Touches no engine for chroma."""
-        self._pair(self._luma, first.luma, second.luma, first.bits)
+        self.luma_planes([first.luma, second.luma], bits=first.bits)
 
     def picture(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """``uint8 [H, W, 3]`` sRGB -> ``[s*H, s*W, 3]``, through BT.601 studio luma."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
             raise UsageError(f"a picture is uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
         ycc = np.rint(rgb @ _RGB_TO_YCC.T + _YCC_ZERO).clip(0, 255).astype(np.uint8)
-        y = self._pair(self._luma, ycc[..., 0], ycc[..., 0], 8)[0]
-        cb, cr = self._pair(self._kernel(Siting.CENTER), ycc[..., 1], ycc[..., 2], 8)
+        y = self._run(self._luma, [ycc[..., 0]], 8)[0]
+        cb, cr = self._run(self._kernel(Siting.CENTER), [ycc[..., 1], ycc[..., 2]], 8)
         big = (np.stack([y, cb, cr], axis=-1) - _YCC_ZERO) @ np.linalg.inv(_RGB_TO_YCC).T
         rounded: NDArray[np.uint8] = np.rint(big).clip(0, 255).astype(np.uint8)
         return rounded
@@ -122,11 +145,7 @@ class Upscaler:
     def _with_chroma(self, frame: Frame, luma: Plane) -> Frame:
         if len(frame.planes) == 1:
             return replace(frame, planes=(luma,))
-        # 4:2:2 is sub-sampled across only, as LEFT is; the rows of 4:4:4 and 4:2:2 lie in line.
-        siting = Siting.CENTER if frame.layout == "yuv444p" else self._siting
-        if frame.layout == "yuv422p" and siting is Siting.TOPLEFT:
-            siting = Siting.LEFT
-        chroma = self._pair(self._kernel(siting), frame.planes[1], frame.planes[2], frame.bits)
+        chroma = self.chroma_planes(frame.planes[1:], layout=frame.layout, bits=frame.bits)
         # An odd side has half a chroma sample too many, and as many times more as it grows.
         height, width = chroma_shape(luma.shape, frame.layout)
         return replace(frame, planes=(luma, *chroma[:, :height, :width]))
@@ -139,10 +158,10 @@ class Upscaler:
             self._chroma[siting] = open_engine(kernel, **self._options)
         return self._chroma[siting]
 
-    def _pair(self, engine: Engine, first: Plane, second: Plane, bits: int) -> PairPlanes:
-        """Two planes [H, W] -> [2, s*H, s*W]; what is smaller than a model takes is padded."""
-        height, width = first.shape
-        planes = np.stack([first, second])[None]
+    def _run(self, engine: Engine, apart: Sequence[Plane], bits: int) -> PairPlanes:
+        """Planes [H, W] -> [n, s*H, s*W]; what is smaller than a model takes is padded."""
+        height, width = apart[0].shape
+        planes = np.stack(apart)[None]
         whole = engine.descriptor.multiple_of
         margin = [
             (0, -max(side, MIN_SIDE) % whole + max(0, MIN_SIDE - side)) for side in (height, width)

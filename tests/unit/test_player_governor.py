@@ -85,6 +85,7 @@ def simulate(
     costs: dict[str, float] = COSTS,
     act: Callable[[Governor, float], None] | None = None,
     ladders: dict[int, Sequence[Rung]] | None = None,
+    work: Callable[[float], float] = lambda _time: 1.0,
 ) -> Played:
     """Play a film: one worker makes pairs as far ahead as the queue allows.
 
@@ -106,10 +107,11 @@ def simulate(
         if act:
             act(governor, worker)
         choice = governor.choose(pair)
-        taken = choice.rung.cost * load(choice.rung.name, worker)
+        share = work(float(pair.first.pts))
+        taken = choice.rung.cost * load(choice.rung.name, worker) * share
         if begun:
             worker += taken
-        governor.took(choice.rung, taken)
+        governor.took(choice.rung, taken, work=share)
         played.rungs.append(choice.rung.name)
         if choice.bypass:
             played.reasons[choice.bypass] += 1
@@ -157,6 +159,25 @@ def test_a_load_spike_costs_a_step_down_and_it_comes_back() -> None:
     assert down + HOLD <= up < down + HOLD + 5
     assert len(played.late) <= 2
     assert played.rungs[-1] == "m"
+
+
+def test_time_saved_where_little_changes_goes_to_a_larger_tier() -> None:
+    played = simulate(work=lambda time: 0.05 if time > 1 else 1.0, seconds=30)
+    assert [rung for _, rung in played.steps] == ["m", "l"], "an xl pair at once would be late"
+    assert not played.late
+
+
+def test_motion_after_a_still_scene_costs_a_step_and_no_frames() -> None:
+    played = simulate(work=lambda time: 0.05 if time < 20 else 1.0, seconds=60)
+    assert [rung for _, rung in played.steps] == ["m", "l", "m"]
+    assert 20 <= played.steps[-1][0] < 21
+    assert len(played.late) <= 1
+
+
+def test_cuts_in_a_still_film_are_no_reason_to_step_down() -> None:
+    played = simulate(work=lambda time: 1.0 if time % 5 < 0.05 else 0.05, seconds=60)
+    assert played.share("l") > 0.8
+    assert not played.late
 
 
 def test_one_slow_pair_is_an_accident() -> None:

@@ -41,6 +41,7 @@ class FakeNetwork:
         self.rung = rung
         self._may_load = may_load
         self.warmed = self.closed = False
+        self.work = 1.0
 
     def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]:
         assert not self.closed

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vidlift.descriptor import Descriptor
 
 PairPlanes = NDArray[Any]
-"""Two planes of code values, ``uint8`` or ``uint16``, shape [1, 2, H, W]."""
+"""Two planes of code values, or one, ``uint8`` or ``uint16``, shape [1, n, H, W]."""
 
 MIN_SIDE = 16
 """Least height and width that a model need accept."""
@@ -28,9 +28,10 @@ class Engine(Protocol):
     def descriptor(self) -> Descriptor: ...
 
     def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
-        """Super-resolve a pair of planes, each side at least ``MIN_SIDE``.
+        """Super-resolve a pair of planes, or one that stands alone, each side at least
+        ``MIN_SIDE``.
 
-        ``[1, 2, H, W] -> [1, 2, s*H, s*W]``, ``uint8`` for 8 bits and ``uint16`` for 10. Sizes
+        ``[1, n, H, W] -> [1, n, s*H, s*W]``, ``uint8`` for 8 bits and ``uint16`` for 10. Sizes
         and depths may change from call to call. The result is the caller's own.
         """
         ...
@@ -38,6 +39,11 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give back what the runtime holds; the engine is not used after."""
         ...
+
+
+def paired(planes: PairPlanes) -> PairPlanes:
+    """A plane that stands alone, with itself: for runtimes that take pairs only."""
+    return planes if planes.shape[1] == 2 else planes.repeat(2, axis=1)
 
 
 def to_core(planes: PairPlanes, *, bits: int) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 
 from vidlift.descriptor import Descriptor
-from vidlift.engines.base import PairPlanes, from_core, to_core
+from vidlift.engines.base import PairPlanes, from_core, paired, to_core
 from vidlift.errors import ModelError
 from vidlift.models import Model, core
 
@@ -33,6 +33,9 @@ class OnnxRuntimeEngine:
         return self._model.descriptor
 
     def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
+        return self._run(paired(planes), bits)[:, : planes.shape[1]]
+
+    def _run(self, planes: PairPlanes, bits: int) -> PairPlanes:
         if bits == 8:
             big: PairPlanes = self._infer("y", np.ascontiguousarray(planes), through_core=False)
             return big

@@ -13,9 +13,12 @@ from vidlift.engines.base import PairPlanes, from_core, to_core
 from vidlift.errors import ModelError
 from vidlift.models import Model, core
 
+KEPT = 2
+"""Plans that are kept: of whole frames, and of the tiles of them that changed."""
+
 
 class OpenVinoEngine:
-    """Compiles a model anew for each size and depth it meets, and keeps the last of each depth.
+    """Compiles a model anew for each size and depth it meets, and keeps the last few plans.
 
     A static shape is worth the compilation (a fraction of a second): the plan of every layer is
     fixed. float32, so that a result does not depend on what precision a CPU likes best.
@@ -29,7 +32,8 @@ class OpenVinoEngine:
             "NUM_STREAMS": "1",
             "INFERENCE_NUM_THREADS": threads,
         }
-        self._requests: dict[int, tuple[tuple[int, ...], Any]] = {}
+        self._requests: dict[tuple[int, ...], Any] = {}
+        """By axis of frames, height and width; the last used is last."""
 
     @property
     def name(self) -> str:
@@ -50,12 +54,16 @@ class OpenVinoEngine:
 
     def _infer(self, values: Any, *, axis: int) -> Any:
         """Run the whole model (frames on axis 1) or its float core (frames on axis 0)."""
-        shape, request = self._requests.get(axis, ((), None))
-        if shape != values.shape:
-            self._requests.pop(axis, None)  # its memory, before that of the next
+        key = (axis, *values.shape[2:])
+        request = self._requests.pop(key, None)
+        if request is None:
+            while len(self._requests) >= KEPT:
+                self._requests.pop(next(iter(self._requests)))  # before memory for the next
             request = self._compile(values.shape, axis=axis)
-            self._requests[axis] = (values.shape, request)
+        self._requests[key] = request
         at_once, made = request.model_inputs[0].shape[axis], request.model_outputs[0].shape
+        if at_once > values.shape[axis]:
+            return self._infer(values.repeat(2, axis=axis), axis=axis).take([0], axis=axis)
         # Neither what goes in nor what comes out is copied: the last layer writes into memory
         # that is made for this call and then belongs to the caller.
         result = np.empty((*made[:axis], values.shape[axis], *made[axis + 1 :]), values.dtype)
@@ -71,6 +79,7 @@ class OpenVinoEngine:
     def _compile(self, shape: tuple[int, ...], *, axis: int) -> Any:
         """For one frame at a time where the graph allows: half the memory, and never slower."""
         single = (*shape[:axis], 1, *shape[axis + 1 :])
+        whole_shape = (*shape[:axis], 2, *shape[axis + 1 :])
         data = self._model.data if axis == 1 else core.extract(self._model)
         try:
             graph = _runtime().read_model(data)
@@ -81,7 +90,7 @@ class OpenVinoEngine:
         try:
             if whole:
                 graph = _runtime().read_model(data)
-                graph.reshape(list(shape))
+                graph.reshape(list(whole_shape))
             return _runtime().compile_model(graph, "CPU", self._config).create_infer_request()
         except RuntimeError as error:
             raise self._cannot_run(shape, error) from error

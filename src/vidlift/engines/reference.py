@@ -12,7 +12,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from vidlift.descriptor import Descriptor
-from vidlift.engines.base import PairPlanes, from_core, to_core
+from vidlift.engines.base import PairPlanes, from_core, paired, to_core
 from vidlift.models import Model, core
 
 
@@ -30,6 +30,9 @@ class ReferenceEngine:
         return self._model.descriptor
 
     def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
+        return self._run(paired(planes), bits)[:, : planes.shape[1]]
+
+    def _run(self, planes: PairPlanes, bits: int) -> PairPlanes:
         if bits == 8:
             return np.asarray(_first(self._whole, {"y": planes}))
         judge = ReferenceEvaluator(onnx.load_model_from_string(core.extract(self._model)))

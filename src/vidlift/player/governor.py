@@ -51,6 +51,12 @@ HOLD, HOLD_MAX = 10.0, 300.0
 PROVEN = 60.0
 """Seconds after which a rung that holds is forgiven."""
 
+TELLING = 0.25
+"""Share of a pair that must be new for its time to say something about the machine."""
+
+WORK_MIN = 0.1
+"""What else a pair costs, whatever is new in it, as a share of the network."""
+
 SKIPS_MAX = 4
 """Pairs dropped in a row at most, so that something is shown however slow the machine is."""
 
@@ -136,6 +142,9 @@ class Governor:
         self._load = 1.0
         """How much slower the machine is than when it was calibrated."""
 
+        self._work = 1.0
+        """Share of a pair that is new, of late."""
+
         self._lasts = 0.0
         """Seconds that a pair is shown, smoothed."""
 
@@ -190,18 +199,29 @@ class Governor:
         self._skips = self._skips + 1 if passed and self._skips < SKIPS_MAX else 0
         return self._skips > 0
 
-    def took(self, rung: Rung, seconds: float) -> None:
-        """Learn what a pair cost on a rung, be it that of ``choose`` or another."""
-        self.seen.setdefault(rung.name, array("f")).append(seconds)
-        # One pair may take long by accident: it counts as twice what was expected at most.
-        self._load += (min(seconds / rung.cost, 2 * self._load) - self._load) / 4
+    def took(self, rung: Rung, seconds: float, *, work: float = 1.0) -> None:
+        """Learn what a pair cost on a rung, be it that of ``choose`` or another.
+
+        ``work`` is the share of the pair that had to be made, where the rest was known from
+        before. More of it is believed at once, less only in time: a cut may come any moment.
+        """
+        self._work += (work - self._work) / (1 if work > self._work else 32)
+        if work >= TELLING:
+            self.seen.setdefault(rung.name, array("f")).append(seconds / work)
+            # One pair may take long by accident: it counts as twice what was expected at most.
+            ratio = min(seconds / work / rung.cost, 2 * self._load)
+            self._load += (ratio - self._load) / 4
         if self.rung is not None:
-            over = self.estimate(self.rung) > STAY * self._lasts
+            over = self._usual(self.rung) > STAY * self._lasts
             self._over = self._over + 1 if over else 0
 
     def estimate(self, rung: Rung) -> float:
-        """Seconds that a pair would cost on it now."""
+        """Seconds that a pair would cost on it now, if all of it had to be made."""
         return rung.cost * self._load
+
+    def _usual(self, rung: Rung) -> float:
+        """Seconds that a pair costs on it, as much of it being new as of late."""
+        return self.estimate(rung) * max(self._work, WORK_MIN)
 
     def verdicts(self, lasts: float) -> Iterator[tuple[Rung, float, str]]:
         """For each rung of the ladder: its cost now and what speaks for or against it, where
@@ -246,7 +266,7 @@ class Governor:
             reason = (
                 f"fell behind {LATE_MAX} times within {LATE_WITHIN:.0f} s"
                 if late
-                else f"{_ms(self.estimate(self.rung))} a pair, there are {_ms(self._lasts)}"
+                else f"{_ms(self._usual(self.rung))} a pair, there are {_ms(self._lasts)}"
             )
             _, hold = self._held.get(self.rung.name, (0.0, HOLD / 2))
             hold = min(2 * hold, HOLD_MAX)
@@ -261,7 +281,7 @@ class Governor:
         until, _ = self._held.get(above.name, (0.0, 0.0))
         if self._played >= until and self._fits(above):
             self._stand_on(
-                above, time, f"head-room: {_ms(self.estimate(above))} of {_ms(self._lasts)}"
+                above, time, f"head-room: {_ms(self._usual(above))} of {_ms(self._lasts)}"
             )
 
     def _stand_on(self, rung: Rung, time: float, reason: str) -> None:
@@ -271,7 +291,9 @@ class Governor:
         self.changes.append(Change(time=round(time, 3), rung=rung.name, reason=reason))
 
     def _fits(self, rung: Rung) -> bool:
-        return self.estimate(rung) <= CLIMB * self._lasts
+        """Whether it keeps up, with head-room, and a pair that is all new is not late."""
+        at_once = self.estimate(rung) <= max(CLIMB * self._lasts, 2 * self._enough)
+        return at_once and self._usual(rung) <= CLIMB * self._lasts
 
 
 def _ms(seconds: float) -> str:

@@ -14,6 +14,7 @@ from vidlift.player.governor import Rung
 from vidlift.player.shelf import AsItIs, Network
 from vidlift.sources.synthetic import SyntheticSource
 from vidlift.stages.pair import Pair, pair
+from vidlift.stages.reuse import Reuse
 from vidlift.upscaler import Upscaler
 from vidlift.video import VideoInfo
 
@@ -79,7 +80,7 @@ class Ladders:
         if rung.tier == "kernel":
             self._plain[rung.scale] = upscaler
         self.engine_of[rung.name] = upscaler.engine
-        return upscaler
+        return Reuse(upscaler)
 
     def remember(self, name: str, seconds: float) -> None:
         """Put what a film showed a network to cost in the place of what was foretold."""

@@ -135,7 +135,7 @@ def _make(
     stage = "upscale pair" if choice.bypass is None else "bicubic pair"
     network = shelf.take(choice.rung, pair)
     made = meter.note(stage, lambda: network.pair(pair.first, pair.second))
-    governor.took(choice.rung, meter.seconds[stage][-1])
+    governor.took(choice.rung, meter.seconds[stage][-1], work=network.work)
     beside: tuple[Frame | None, ...] = (None, None)
     if wish.side_by_side:
         other = shelf.take(plain, pair)

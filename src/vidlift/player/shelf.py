@@ -12,7 +12,12 @@ from vidlift.stages.pair import Pair
 
 
 class Network(Protocol):
-    """What makes a pair bigger: ``Upscaler``."""
+    """What makes a pair bigger: ``stages.reuse.Reuse``."""
+
+    @property
+    def work(self) -> float:
+        """Share of the last pair that had to be made anew."""
+        ...
 
     def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]: ...
 
@@ -25,6 +30,8 @@ class Network(Protocol):
 
 class AsItIs:
     """The network of scale 1: pairs stay what they are."""
+
+    work = 1.0
 
     def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]:
         return first, second

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -224,6 +225,9 @@ class Window:
             )
             self._check(handle)
             texture = self._textures[slot] = _Texture(handle, frame.size, matrix)
+        if len(texture.holds) == len(frame.planes) and all(map(is_, texture.holds, frame.planes)):
+            return  # the same picture again
+        texture.holds = frame.planes
         planes = screen.planes_420(frame)
         self._check(sdl.SDL_UpdateYUVTexture(texture.handle, None, *_memory(planes)) == 0)
 
@@ -320,6 +324,8 @@ class _Texture:
     handle: Any
     size: tuple[int, int]
     matrix: int
+    holds: tuple[Plane, ...] = ()
+    """The planes it was made from last."""
 
 
 def _memory(planes: tuple[Plane, ...]) -> list[Any]:
