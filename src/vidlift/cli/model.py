@@ -11,6 +11,7 @@ from vidlift.cli.model_eval import evaluate
 from vidlift.cli.model_plot import plot
 from vidlift.cli.model_prune import prune
 from vidlift.cli.model_train import distill, export, train
+from vidlift.cli.model_tune import tune
 
 app = typer.Typer(no_args_is_help=True, help="List, inspect, measure, train and export networks.")
 
@@ -58,6 +59,7 @@ def info(
 app.command()(train)
 app.command()(distill)
 app.command()(prune)
+app.command()(tune)
 app.command()(export)
 app.command()(plot)
 app.command("eval")(evaluate)

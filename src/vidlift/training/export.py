@@ -8,6 +8,7 @@ shuffled to full size: bytes are a quarter of the traffic of floats.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,10 @@ def verify(network: Plain, model: Model, *, side: int = 40, seed: int = 0) -> No
             )
 
 
-def card_of(state: Checkpoint, model: Model) -> dict[str, Any]:
-    """The card of an exported model, its figures to be measured yet."""
+def card_of(
+    state: Checkpoint, model: Model, *, figures: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The card of an exported model; ``figures`` are to be measured yet unless given."""
     network = architectures.build(state.recipe.architecture, scale=state.recipe.scale)
     return cards.make(
         model,
@@ -126,6 +129,7 @@ def card_of(state: Checkpoint, model: Model) -> dict[str, Any]:
         macs=architectures.macs(network),
         recipe={**asdict(state.recipe), "bf16_body": state.bf16, "seconds": round(state.seconds)},
         data=_data(state),
+        figures=figures,
     )
 
 
@@ -137,7 +141,13 @@ def _data(state: Checkpoint) -> str:
     return DATA_OF_TITLES.format(titles=names, crf=recipe.title_crf)
 
 
-def write(state: Checkpoint, folder: Path, *, half: bool = False) -> Path:
+def write(
+    state: Checkpoint,
+    folder: Path,
+    *,
+    half: bool = False,
+    figures: Mapping[str, Any] | None = None,
+) -> Path:
     """Export a checkpoint: the model and its card, in a folder; returns the path of the model.
 
     Raises ``OutputError`` where they cannot be written.
@@ -145,10 +155,11 @@ def write(state: Checkpoint, folder: Path, *, half: bool = False) -> Path:
     model = export(state, half=half)
     where = folder / f"{model.descriptor.name}.onnx"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         where.write_bytes(model.data)
     except OSError as error:
         raise OutputError(f"cannot write {where}: {error.strerror}") from error
-    cards.save(card_of(state, model), where.with_suffix(".json"))
+    cards.save(card_of(state, model, figures=figures), where.with_suffix(".json"))
     return where
 
 

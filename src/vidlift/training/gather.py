@@ -73,6 +73,22 @@ def files(sources: Sequence[Path]) -> list[Path]:
     return found
 
 
+def videos(sources: Sequence[Path]) -> list[Path]:
+    """The videos under the sources; a file that is named is one whatever its ending."""
+    found: list[Path] = []
+    for source in sources:
+        if not source.exists():
+            raise InputError(f"no file or folder {source}")
+        inside = sorted(source.rglob("*")) if source.is_dir() else []
+        found += [where for where in inside if where.suffix.lower() in VIDEO_ENDINGS]
+        found += [source] if source.is_file() else []
+    if not found:
+        raise InputError(
+            f"no video in {', '.join(map(str, sources))}; they end in {', '.join(VIDEO_ENDINGS)}"
+        )
+    return found
+
+
 def still_items(found: Sequence[Path], skipped: dict[str, str]) -> Iterator[Item]:
     """Pictures, and frames of videos, as items that are degraded when they are read."""
     seen = _Seen()

@@ -13,6 +13,7 @@ from torch import Tensor
 from vidlift.errors import OutputError, UsageError
 from vidlift.training import checkpoint, dataset, machine, patches, ranks, teach, validation
 from vidlift.training.checkpoint import Checkpoint
+from vidlift.training.dataset import Dataset
 from vidlift.training.history import Log
 from vidlift.training.machine import Machine
 from vidlift.training.ranks import Ranks
@@ -57,13 +58,15 @@ def train(
     out: Path,
     on: Machine | None = None,
     teacher: Teacher | None = None,
+    found: Dataset | None = None,
     report: Report = lambda _status: None,
     stop_at: int | None = None,
 ) -> Checkpoint:
     """Train to the last step, or to ``stop_at``; goes on from ``out/checkpoint.pt`` if it is there.
 
     ``data`` is what the recipe's folders are relative to; ``teacher`` is the one that the recipe
-    names. Leaves ``checkpoint.pt`` and ``log.jsonl`` in ``out``, after an interruption as well.
+    names, and ``found`` what it learns from, where that is loaded already. Leaves
+    ``checkpoint.pt`` and ``log.jsonl`` in ``out``, after an interruption as well.
     Under ``torchrun`` the batch is shared by its processes, and the first of them reports and
     writes. Raises ``InputError`` for pictures that are missing, ``UsageError`` when the checkpoint
     is of another recipe.
@@ -74,7 +77,7 @@ def train(
     device = on.resolved()
     machine.prepare(device)
     with ranks.joined(device) as own:
-        return _Training(recipe, data, out, on, teacher, own).run(report, stop_at)
+        return _Training(recipe, data, out, on, teacher, own, found).run(report, stop_at)
 
 
 class _Training:
@@ -88,6 +91,7 @@ class _Training:
         on: Machine,
         teacher: Teacher | None,
         own: Ranks,
+        found: Dataset | None,
     ) -> None:
         self._recipe, self._out, self._ranks = recipe, out, own
         self._device = on.resolved()
@@ -95,7 +99,7 @@ class _Training:
         self._teacher = teacher.sha256 if teacher is not None else ""
         before = self._before()
         torch.set_num_threads(before.threads if before else on.threads or torch.get_num_threads())
-        found = dataset.load(recipe, data)
+        found = found or dataset.load(recipe, data)
         self._held_out = found.held_out
         training = found.training
         if teacher is not None:

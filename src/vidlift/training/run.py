@@ -40,8 +40,8 @@ class Run:
         torch.manual_seed(recipe.seed)
         self._recipe, self._patches, self._ranks = recipe, patches, ranks
         self._device = on.resolved()
-        self._network = _new(recipe, self._device)
-        self._average = _new(recipe, self._device)
+        self._network = _on(begun(recipe), self._device)
+        self._average = _on(begun(recipe), self._device)
         self._average.load_state_dict(self._network.state_dict())
         self._average.requires_grad_(False)
         self._guide = _on(guide, self._device) if guide is not None else None
@@ -129,15 +129,15 @@ class Run:
         return chosen
 
 
-def _new(recipe: Recipe, device: str) -> Plain:
+def begun(recipe: Recipe) -> Plain:
+    """The network before its first step: random, or what ``start`` gives."""
     network = architectures.build(recipe.architecture, scale=recipe.scale)
     if recipe.start is not None:
-        _take_over(network, weights_of(recipe.start))
-    return _on(network, device)
+        _take_over(network, _weights_of(recipe.start))
+    return network
 
 
-def weights_of(start: str) -> dict[str, Tensor]:
-    """The weights that a recipe's ``start`` names: of a checkpoint, or of a model."""
+def _weights_of(start: str) -> dict[str, Tensor]:
     where = Path(start)
     if where.is_dir():
         where /= checkpoint.FILE
