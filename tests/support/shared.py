@@ -23,6 +23,7 @@ PACKAGES = {
     "train": ("torch", "pytorch_optimizer"),
     "vmaf": ("imageio_ffmpeg",),
     "charts": ("matplotlib",),
+    "quantize": ("nncf",),
 }
 """Needs that are packages: name -> modules."""
 

@@ -10,10 +10,11 @@ from vidlift.cli.console import out
 from vidlift.cli.model_eval import evaluate
 from vidlift.cli.model_plot import plot
 from vidlift.cli.model_prune import prune
+from vidlift.cli.model_quantize import quantize
 from vidlift.cli.model_train import distill, export, train
 from vidlift.cli.model_tune import tune
 
-app = typer.Typer(no_args_is_help=True, help="List, inspect, measure, train and export networks.")
+app = typer.Typer(no_args_is_help=True, help="List, inspect and measure networks, and make others.")
 
 
 @app.command("list")
@@ -60,6 +61,7 @@ app.command()(train)
 app.command()(distill)
 app.command()(prune)
 app.command()(tune)
+app.command()(quantize)
 app.command()(export)
 app.command()(plot)
 app.command("eval")(evaluate)

@@ -53,6 +53,19 @@ def load(recipe: Recipe, data: Path) -> Dataset:
     return Dataset(training=training, held_out=held_out)
 
 
+def split(folder: Path, *, scale: int) -> tuple[list[Picture], list[Picture]]:
+    """A pack, or a folder of pictures, as what is learnt from and what is held out, one a source.
+
+    Raises ``InputError`` for what is neither.
+    """
+    if (folder / pack.NOTE).is_file():
+        everything = _unpacked(folder, scale)
+    else:
+        everything = pictures.load([folder], scale=scale)
+    held_out = [p for p in everything if pictures.is_held_out(p.source)]
+    return [p for p in everything if not pictures.is_held_out(p.source)], _one_each(held_out)
+
+
 def _unpacked(folder: Path, scale: int) -> list[Picture]:
     note, items = pack.read(folder)
     if note.get("scale", scale) != scale:

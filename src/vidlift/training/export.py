@@ -153,13 +153,28 @@ def write(
     Raises ``OutputError`` where they cannot be written.
     """
     model = export(state, half=half)
+    return _write(model, card_of(state, model, figures=figures), folder)
+
+
+def write_variant(
+    model: Model, folder: Path, *, card: Mapping[str, Any], figures: Mapping[str, Any]
+) -> Path:
+    """Write another form of a model, with the card of what it was made from and new figures.
+
+    Raises ``OutputError`` where they cannot be written.
+    """
+    own = {"name": model.descriptor.name, "bytes": len(model.data), "sha256": model.sha256}
+    return _write(model, {**card, **own, "figures": dict(figures)}, folder)
+
+
+def _write(model: Model, card: Mapping[str, Any], folder: Path) -> Path:
     where = folder / f"{model.descriptor.name}.onnx"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         where.write_bytes(model.data)
     except OSError as error:
         raise OutputError(f"cannot write {where}: {error.strerror}") from error
-    cards.save(card_of(state, model, figures=figures), where.with_suffix(".json"))
+    cards.save(card, where.with_suffix(".json"))
     return where
 
 

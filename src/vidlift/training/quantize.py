@@ -1,0 +1,140 @@
+"""A model in 8-bit integers, by NNCF (extra ``quantize``), at a stated loss.
+
+Ranges of the activations are found on training pictures, and the loss is measured on held-out
+ones. What looks at code values stays in float32, the head and the image-space residual: rounding
+them to 8 bits costs more than all the rest together. The tail follows where the loss allows it.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from vidlift import metrics, models
+from vidlift.engines import open_engine
+from vidlift.errors import ModelError, UsageError
+from vidlift.models import Model
+from vidlift.training.pictures import Picture
+
+IN_FLOAT = (("head", "skip"), ("head", "skip", "tail"))
+"""Layers that stay in float32: what is tried, the most quantised first."""
+
+CALIBRATION = 64
+"""Pictures that ranges are found on."""
+
+SIDE = 128
+"""Longest side of what is looked at of each, low-resolution samples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantized:
+    model: Model
+    in_float: tuple[str, ...]
+    """Layers that were left in float32."""
+
+    before: float
+    """PSNR-Y of the float model on the held-out pictures, dB."""
+
+    after: float
+
+    @property
+    def loss(self) -> float:
+        """In dB."""
+        return self.before - self.after
+
+
+def quantize(
+    model: Model,
+    calibration: Sequence[Picture],
+    held_out: Sequence[Picture],
+    *,
+    max_loss: float,
+) -> Quantized:
+    """The variant ``<name>-int8`` of a model, with as much in 8 bits as ``max_loss`` dB allow.
+
+    Raises ``ModelError`` where none is that good, ``UsageError`` where NNCF is missing.
+    """
+    if not calibration or not held_out:
+        raise UsageError("quantisation needs pictures to find ranges on and held-out ones to judge")
+    planes = _couples(_spread(calibration, CALIBRATION))
+    before = psnr(model, held_out)
+    found = None
+    for in_float in IN_FLOAT:
+        made = _by_nncf(model, planes, in_float)
+        found = Quantized(model=made, in_float=in_float, before=before, after=psnr(made, held_out))
+        if found.loss <= max_loss:
+            return found
+    assert found is not None
+    raise ModelError(
+        f"model {model.descriptor.name} loses {found.loss:.3f} dB in 8 bits, more than the "
+        f"{max_loss:g} dB allowed; train it further, or allow more with --max-loss"
+    )
+
+
+def psnr(model: Model, held_out: Sequence[Picture]) -> float:
+    """Mean PSNR-Y of a model over pictures, ``scale`` samples of the border cut off."""
+    engine = open_engine(model, engine="onnxruntime", threads=1)
+    try:
+        found = []
+        for picture in held_out:
+            made = engine.run(np.stack([picture.low, picture.low])[None])[0, 0]
+            found.append(metrics.psnr(made, picture.high, border=model.descriptor.scale))
+        return float(np.mean(np.minimum(found, 100.0)))
+    finally:
+        engine.close()
+
+
+def _by_nncf(model: Model, planes: Sequence[NDArray[np.uint8]], in_float: tuple[str, ...]) -> Model:
+    # Without this NNCF tells its makers of every use.
+    os.environ.setdefault("NNCF_CI", "1")
+    graph = onnx.load_model_from_string(model.data)
+    for node in graph.graph.node:
+        node.name = node.output[0]  # NNCF knows layers by the names of their nodes
+    descriptor = replace(model.descriptor, name=f"{model.descriptor.name}-int8")
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # of its own imports
+        try:
+            import nncf
+        except ImportError:
+            raise UsageError(
+                "quantisation needs the extra `vidlift[quantize]`, not installed"
+            ) from None
+        nncf.set_log_level(logging.ERROR)
+        made: Any = nncf.quantize(
+            graph,
+            nncf.Dataset(planes, lambda couple: {"y": couple}),
+            target_device=nncf.TargetDevice.CPU,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(planes),
+            ignored_scope=nncf.IgnoredScope(names=list(in_float)),
+        )
+    onnx.helper.set_model_props(made, descriptor.to_metadata())
+    return models.from_bytes(bytes(made.SerializeToString()), where=descriptor.name)
+
+
+def _couples(found: Sequence[Picture]) -> list[NDArray[np.uint8]]:
+    """Pictures two at a time as models take them, ``[1, 2, H, W]``, cut to a common size."""
+    cut = [picture.low[:SIDE, :SIDE] for picture in found]
+    if len(cut) == 1:
+        cut *= 2
+    couples = []
+    for one, other in pairwise(cut):
+        height, width = (min(sides) for sides in zip(one.shape, other.shape, strict=True))
+        couples.append(np.stack([one[:height, :width], other[:height, :width]])[None])
+    return couples
+
+
+def _spread(found: Sequence[Picture], count: int) -> Sequence[Picture]:
+    """At most ``count`` of them, from all over."""
+    return found[:: max(1, -(-len(found) // count))]

@@ -1,0 +1,94 @@
+"""A model in 8 bits: the ends stay in float, the loss is measured and may be refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+pytest.importorskip("torch", reason="training needs `vidlift[train]`")
+
+from support.cli import vidlift
+from support.networks import plain_network
+from support.pictures import make_pictures
+from support.shared import require
+from vidlift import models
+from vidlift.errors import ModelError, UsageError
+from vidlift.training import architectures, dataset, export, quantize
+from vidlift.training.checkpoint import Checkpoint
+from vidlift.training.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pictures(tmp_path_factory.mktemp("pictures"), count=30)
+
+
+def model_file(folder: Path) -> Path:
+    weights = architectures.build("plain-8x2", scale=2).state_dict()
+    recipe = Recipe(
+        name="s-x2", tier="s", scale=2, architecture="plain-8x2", pictures=("p",), steps=1
+    )
+    state = Checkpoint(
+        recipe=recipe,
+        training_data="0" * 64,
+        step=1,
+        network=weights,
+        average=weights,
+        optimizer={},
+        bf16=False,
+        threads=1,
+        seconds=0.0,
+    )
+    return export.write(state, folder)
+
+
+def test_a_model_is_written_in_8_bits(tmp_path: Path, folder: Path) -> None:
+    require("quantize")
+    where = model_file(tmp_path)
+    options = ("--data", folder, "--max-loss", 1)
+    ended = vidlift("model", "quantize", where, tmp_path / "out", *options)
+    assert ended.code == 0, ended.err
+    made = tmp_path / "out" / "s-x2-int8.onnx"
+    model = models.load(made)
+    assert model.descriptor.name == "s-x2-int8"
+    graph = onnx.load_model_from_string(model.data).graph
+    dequantized = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    in_bits = {
+        node.name for node in graph.node if node.op_type == "Conv" and node.input[1] in dequantized
+    }
+    assert in_bits == {"body0", "body1", "tail"}
+    card = models.card(made)
+    assert card is not None
+    assert (card["name"], card["sha256"]) == ("s-x2-int8", model.sha256)
+    assert card["figures"]["int8"]["loss"] < 1
+    assert card["parameters"] > 0
+
+
+def test_a_loss_that_is_too_great_is_refused(folder: Path) -> None:
+    require("quantize")
+    training, held_out = dataset.split(folder, scale=2)
+    with pytest.raises(ModelError, match="more than the -9 dB allowed"):
+        quantize.quantize(loaded(folder), training[:4], held_out, max_loss=-9)
+
+
+def loaded(folder: Path) -> models.Model:
+    return models.load(model_file(folder.parent))
+
+
+def test_pictures_to_judge_by_are_needed(folder: Path) -> None:
+    training, _ = dataset.split(folder, scale=2)
+    with pytest.raises(UsageError, match="held-out ones to judge"):
+        quantize.quantize(plain_network(), training, [], max_loss=0.05)
+
+
+def test_ranges_are_found_on_pictures_of_all_sizes(folder: Path) -> None:
+    training, _ = dataset.split(folder, scale=2)
+    couples = quantize._couples(training[:3])
+    assert [couple.shape for couple in couples] == [(1, 2, 36, 36)] * 2
+    assert (couples[0][0, 0] == training[0].low).all()
+    assert len(quantize._couples(training[:1])) == 1
+    assert len(quantize._spread(training, 4)) <= 4
+    assert all(couple.dtype == np.uint8 for couple in couples)
