@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from vidlift.frame import Frame, Plane, chroma_shape
 from vidlift.upscaler import CHROMA_REACH, Upscaler
 
-TILE = 64
+TILE = 32
 """Side of a tile in input samples, its halo apart."""
 
 PAYS = 0.6

@@ -1,0 +1,208 @@
+"""Films played to their end by the real player, with SDL's dummy drivers and small networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from support.clips import make_clip
+from support.networks import plain_network
+from vidlift.cli.main import app
+from vidlift.errors import InputError, UsageError
+from vidlift.player import play as player
+from vidlift.player.choose import plan
+from vidlift.player.options import PlayOptions
+from vidlift.player.play import play
+from vidlift.player.schedule import Picture
+from vidlift.sinks.events import Closed, Dropped, Event, Key
+from vidlift.sinks.window import Window
+
+FRAMES = 24
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("play") / "film.mp4", frames=FRAMES)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("play") / "s-x2.onnx"
+    where.write_bytes(plain_network(scale=2, channels=2, layers=1).data)
+    return where
+
+
+class Hands:
+    """Does things in the real window once so many pictures have been shown."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *script: tuple[int, Event]) -> None:
+        self.script = list(script)
+        self.shown: list[Fraction] = []
+        show, events = Window.show, Window.events
+
+        def showing(window: Window, frame, **more):  # type: ignore[no-untyped-def]
+            self.shown.append(frame.pts)
+            show(window, frame, **more)
+
+        def happening(window: Window, wait: float):  # type: ignore[no-untyped-def]
+            yield from events(window, wait)
+            if self.script and len(self.shown) >= self.script[0][0]:
+                yield self.script.pop(0)[1]
+
+        monkeypatch.setattr(Window, "show", showing)
+        monkeypatch.setattr(Window, "events", happening)
+
+
+def test_every_frame_is_shown_or_accounted_for(clip: Path, network: Path) -> None:
+    receipt = play(str(clip), PlayOptions(model=str(network)))
+    assert receipt.frames_in == FRAMES
+    assert receipt.frames_out + sum(receipt.dropped.values()) == FRAMES
+    assert receipt.frames_out <= sum(receipt.extra["made_by"].values()) <= FRAMES
+    assert receipt.size_out == (128, 96)
+    assert receipt.extra["clock"] == "audio"
+    assert receipt.extra["changes"][0]["reason"] == "begin"
+    json.loads(receipt.to_json())
+
+
+def test_a_film_without_sound_runs_on_the_wall_clock(tmp_path: Path, network: Path) -> None:
+    silent = make_clip(tmp_path / "silent.mkv", frames=12, sounds=0)
+    receipt = play(str(silent), PlayOptions(model=str(network)))
+    assert receipt.extra["clock"] == "wall"
+    assert receipt.frames_out + sum(receipt.dropped.values()) == 12
+
+
+def test_several_films_in_a_row_of_other_sizes(clip: Path, tmp_path: Path) -> None:
+    other = make_clip(tmp_path / "other.mkv", frames=12, width=48, height=80)
+    receipt = play([str(clip), str(other)], PlayOptions(scale=2, duration=0.4))
+    assert receipt.frames_out + sum(receipt.dropped.values()) == 20
+    assert receipt.input == f"{clip}, {other}"
+
+
+def test_keys_seek_pause_and_quit(
+    clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = Hands(
+        monkeypatch,
+        (3, Key("v")),
+        (6, Key("home")),
+        (9, Key("space")),
+        (9, Key("end")),
+        (10, Key("space")),
+        (11, Key("q")),
+    )
+    play(str(clip), PlayOptions(model=str(network)))
+    assert not hands.script
+    assert hands.shown[6] == hands.shown[0], "at the beginning again, at once"
+    assert hands.shown[-1] > Fraction(4, 5)
+
+
+def test_s_saves_the_picture(
+    clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Hands(monkeypatch, (4, Key("s")), (6, Closed()))
+    play(str(clip), PlayOptions(model=str(network)))
+    (saved,) = tmp_path.glob("film-*.png")
+    assert saved.name == "film-0.00-s-x2.png"
+    with Image.open(saved) as picture:
+        assert picture.size == (128, 96)
+        assert np.asarray(picture).std() > 20
+
+
+def test_what_is_dropped_on_the_window_is_played_or_said_to_be_none(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no film")
+    other = make_clip(tmp_path / "other.mkv", frames=12, start=Fraction(7))
+    hands = Hands(monkeypatch, (4, Dropped(str(text))), (8, Dropped(str(other))))
+    receipt = play(str(clip), PlayOptions(scale=2))
+    assert hands.shown[-1] >= 7
+    assert receipt.input.endswith("other.mkv")
+
+
+def test_over_and_over(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hands = Hands(monkeypatch, (FRAMES + 6, Key("q")))
+    play(str(clip), PlayOptions(scale=2, loop=True))
+    assert len(hands.shown) >= FRAMES + 6
+    assert hands.shown.count(hands.shown[0]) >= 2
+
+
+def test_the_machine_is_measured_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = plan(str(clip), PlayOptions(scale=2))
+    monkeypatch.setattr("vidlift.player.calibration.measure", lambda *_, **__: pytest.fail("again"))
+    again = plan(str(clip), PlayOptions(scale=2))
+    assert [name for name, _, _ in again.rows] == [name for name, _, _ in first.rows]
+    assert first.rows[0][0] == "bicubic-x2"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"scale": 5}, {"display": "moon"}, {"duration": 0}],
+    ids=str,
+)
+def test_wrong_use_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        PlayOptions(**options)  # type: ignore[arg-type]
+
+
+def test_a_model_of_another_scale_is_refused(clip: Path, network: Path) -> None:
+    with pytest.raises(UsageError, match="scale 2, not 4"):
+        play(str(clip), PlayOptions(model=str(network), scale=4))
+
+
+def test_a_file_that_is_none_leaves_nothing_behind(tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no film")
+    with pytest.raises(InputError, match=r"text\.mp4"):
+        play(str(text), PlayOptions())
+
+
+def test_an_error_in_the_midst_ends_threads_too(
+    clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object, **_more: object) -> Iterator[Picture]:
+        raise InputError("the film broke")
+        yield
+
+    monkeypatch.setattr(player, "enlarge", broken)
+    with pytest.raises(InputError, match="broke"):
+        play(str(clip), PlayOptions(model=str(network)))
+
+
+def test_dry_run_doctor_and_bench_speak(clip: Path, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    dry = run(app, ["play", str(clip), "-s", "2", "--dry-run"])
+    assert dry.exit_code == 0, dry.output
+    assert "64x48" in dry.output
+    assert "to spare" in dry.output
+    report = tmp_path / "doctor.json"
+    tried = run(app, ["doctor", "--report", str(report)])
+    assert tried.exit_code == 0, tried.output
+    engines = {each["engine"]: each for each in json.loads(report.read_text())["engines"]}
+    assert sum(each["chosen"] for each in engines.values()) == 1
+    assert engines["onnxruntime"]["works"]
+    figures = tmp_path / "bench.json"
+    line = ["bench", "-s", "2", "--size", "32x24", "--rounds", "1", "--seconds", "0"]
+    timed = run(app, [*line, "--report", str(figures)])
+    assert timed.exit_code == 0, timed.output
+    assert json.loads(figures.read_text())["networks"][0]["median_ms"] > 0
+
+
+@pytest.mark.parametrize("size", ["32", "32x", "axb", "0x5"])
+def test_a_size_that_is_none_is_refused(size: str) -> None:
+    refused = CliRunner().invoke(app, ["bench", "--size", size])
+    assert refused.exit_code == 2
+    assert "480x270" in refused.output
