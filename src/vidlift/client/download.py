@@ -60,6 +60,7 @@ class Download:
         *,
         start: int = 0,
         end: int | None = None,
+        in_parts: bool = True,
         came_from: str | None = None,
         like: Download | None = None,
         patience: Patience | None = None,
@@ -69,12 +70,14 @@ class Download:
     ) -> None:
         """Bytes ``start`` to ``end`` (exclusive; None: the last) of what ``url`` names.
 
-        ``came_from`` is who named the URL, None where the viewer did. ``like``: an earlier
+        ``in_parts``: learn whether the server gives parts; else a range is asked for only where
+        one is needed, which caches on the way like better. ``came_from`` is who named the URL, None where the viewer did. ``like``: an earlier
         download of the same resource, which must not have changed since. ``pause`` waits.
         """
         self.url = url
         self._web = web
         self._start, self._end = start, end
+        self._in_parts = in_parts
         self._came_from = came_from
         self._patience = patience or Patience()
         self._limits = limits or Limits()
@@ -82,6 +85,9 @@ class Download:
         self._cancelled = Event()
         self._pause = pause or self._cancelled.wait
         self._response: httpx2.Response | None = None
+        self.found = url
+        """Where it was in the end, after redirects."""
+
         self.total: int | None = like.total if like else None
         """Bytes of the whole resource, None where the server does not say."""
 
@@ -135,7 +141,9 @@ class Download:
         if self._end is not None and at >= self._end:
             return
         until = "" if self._end is None else str(self._end - 1)
-        headers = {"range": f"bytes={at}-{until}", "accept-encoding": "identity"}
+        headers = {"accept-encoding": "identity"}
+        if self._in_parts or at or self._end is not None:
+            headers["range"] = f"bytes={at}-{until}"
         if at > self._start and self._version:
             headers["if-range"] = self._version
         with self._web.get(self.url, headers=headers, came_from=self._came_from) as response:
@@ -164,6 +172,7 @@ class Download:
         """Note what the answer tells of the resource; returns where its body begins."""
         if response.headers.get("content-encoding", "identity") != "identity":
             raise NetworkError(f"{shown(self.url)}: came compressed although asked not to")
+        self.found = str(response.url)
         begins, total = _extent(response, self.url)
         if response.status_code == 206 and begins != at:
             raise NetworkError(f"{shown(self.url)}: asked from byte {at}, got from {begins}")

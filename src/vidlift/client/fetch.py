@@ -77,6 +77,11 @@ class HttpFile(io.RawIOBase):
             raise
 
     @property
+    def beginning(self) -> bytes:
+        """Its first bytes, without moving: what kind of file it is."""
+        return self._kept[0][:64] if 0 in self._kept else b""
+
+    @property
     def retries(self) -> int:
         """How often the server had to be asked again in the present download."""
         return self._download.retries

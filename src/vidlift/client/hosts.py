@@ -20,6 +20,11 @@ SCHEMES = ("http", "https")
 NAMES_MAX = 64
 """Names that one film may lead to: a list that leads to more is not a film."""
 
+
+class RefusedError(NetworkError):
+    """A server's word leads to where it may not."""
+
+
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str], list[str]]
 """From a name to its addresses. Raises ``OSError``."""
@@ -67,7 +72,7 @@ class Hosts:
         if came_from is None or not self.is_private(name):
             return
         if not self.is_private(host_of(came_from)):
-            raise NetworkError(
+            raise RefusedError(
                 f"{shown(came_from)} leads to {name}, which is not on the public internet; "
                 "only an address that you give yourself may be"
             )
@@ -81,7 +86,7 @@ def host_of(url: str) -> str:
     except ValueError as error:
         raise NetworkError(f"{shown(url)} is not a URL: {error}") from error
     if scheme not in SCHEMES or not host:
-        raise NetworkError(f"{shown(url)} is refused: only http:// and https:// are followed")
+        raise RefusedError(f"{shown(url)} is refused: only http:// and https:// are followed")
     return host
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from vidlift.client.hls import HlsFilm
 from vidlift.frame import Frame
 from vidlift.player.viewer import Span
 from vidlift.sinks.screen import shown_size, turn
-from vidlift.sources import is_url, open_bytes
+from vidlift.sources import is_url, open_entry
+from vidlift.sources.hls import ApartSound, HlsSound, HlsSplit
 from vidlift.sources.split import Sound, Split
 from vidlift.video import VideoInfo
 
@@ -31,10 +33,16 @@ class Film:
         self._open = ExitStack()
         with ExitStack() as undo:
             undo.enter_context(self._open)
-            self._entry: Any = open_bytes(where)
+            self._entry: Any = open_entry(where)
             if not isinstance(self._entry, Path):
                 self._open.enter_context(closing(self._entry))
-            self.split = self._open.enter_context(closing(Split(self._entry, name=self.name)))
+            self.split: Split | HlsSplit = self._open.enter_context(
+                closing(
+                    HlsSplit(self._entry)
+                    if isinstance(self._entry, HlsFilm)
+                    else Split(self._entry, name=self.name)
+                )
+            )
             undo.pop_all()
         self.info: VideoInfo = self.split.pictures.info
         start, end = self.split.pictures.begins, self.split.end
@@ -47,7 +55,7 @@ class Film:
         return shown_size((info.width, info.height), sar=info.sar, turn=turn(info.display_matrix))
 
     @property
-    def sound(self) -> Sound | None:
+    def sound(self) -> Sound | HlsSound | ApartSound | None:
         return self.split.sound
 
     @property

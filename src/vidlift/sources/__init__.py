@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from vidlift.errors import InputError
+
+if TYPE_CHECKING:
+    from vidlift.client.hls import HlsFilm
 
 HTTP_SCHEMES = ("http://", "https://")
 
@@ -17,13 +22,36 @@ def is_url(where: str) -> bool:
 def open_bytes(where: str) -> Path | BinaryIO:
     """What a demuxer is given for a file name or an http(s) URL: a path, or bytes to be sought.
 
-    A demuxer never sees a URL: fetching, and the rules of where to, are ours.
+    A demuxer never sees a URL: fetching, and the rules of where to, are ours. Raises
+    ``NetworkError``, and ``InputError`` for a playlist, which is more than one file.
     """
+    entry = open_entry(where)
+    if isinstance(entry, Path):
+        return entry
+    from vidlift.client.hls import HlsFilm
+
+    if isinstance(entry, HlsFilm):
+        entry.close()
+        raise InputError(
+            f"{entry.name} is a playlist, which only `vidlift play` takes; "
+            "give the address of one of its files"
+        )
+    return entry
+
+
+def open_entry(where: str) -> Path | BinaryIO | HlsFilm:
+    """The same, and a playlist as the film behind it."""
     if not is_url(where):
         return Path(where)
     from vidlift.client.fetch import HttpFile
+    from vidlift.client.hls import HlsFilm
+    from vidlift.client.playlist import looks_like
 
-    return cast(BinaryIO, HttpFile(where))  # raw, but all that a demuxer calls is there
+    file = HttpFile(where)
+    if looks_like(file.beginning):
+        file.close()
+        return HlsFilm(where)
+    return cast(BinaryIO, file)  # raw, but all that a demuxer calls is there
 
 
 @contextmanager

@@ -34,8 +34,9 @@ def open_container(where: str | Path | BinaryIO, *, name: str | None = None) -> 
             raise InputError(f"{shown} is not a file")
     try:
         if isinstance(where, (str, Path)):
+            _refuse_lists(Path(where), shown)
             return av.open(f"file:{where}", "r", options={"protocol_whitelist": "file"})
-        return av.open(where, "r")
+        return av.open(where, "r", options={"protocol_whitelist": "none"})
     except PermissionError as error:
         raise InputError(f"{shown}: no permission to read it") from error
     except (av.FFmpegError, OSError) as error:
@@ -43,6 +44,18 @@ def open_container(where: str | Path | BinaryIO, *, name: str | None = None) -> 
             f"{shown} is not a video that can be read: "
             f"{error.strerror or error}; it may be damaged, cut short or of another kind"
         ) from error
+
+
+_LISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml", b"[playlist]")
+"""How files begin that are no film but name others."""
+
+
+def _refuse_lists(where: Path, shown: str) -> None:
+    """FFmpeg would open what such a file names: other files, whoever wrote it."""
+    with where.open("rb") as content:
+        beginning = content.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if beginning.startswith(_LISTS):
+        raise InputError(f"{shown} is a list of files, not a video")
 
 
 def video_stream(container: InputContainer, *, name: str) -> VideoStream:

@@ -1,0 +1,362 @@
+"""Sound and pictures of an HLS film: as ``Split`` gives those of a file.
+
+    pieces ──> runs of pieces that one demuxer takes ──> Split of each run ──> frames, chunks
+
+A run ends where the rung changes, or the times in the segments do. Frames then have another
+size, and times are moved so that they go on.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from threading import Lock
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from vidlift.client.hls import HlsFilm, Piece, Track
+from vidlift.errors import InputError, NetworkError
+from vidlift.frame import Frame
+from vidlift.sources.decode import open_container
+from vidlift.sources.split import RATE, Sound, SoundChunk, Split, sound_stream
+from vidlift.video import VideoInfo
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+BROKEN_MAX = 3
+"""Runs in a row that may hold nothing to be decoded."""
+
+
+class _Run(io.RawIOBase):
+    """The bytes of pieces that belong together, as they come."""
+
+    def __init__(self, first: Piece, following: Callable[[Piece], Piece | None]) -> None:
+        super().__init__()
+        self.first = first
+        self._following = following
+        self._last = first
+        self._rest = memoryview(first.header + first.data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        if not self._rest:
+            piece = self._following(self._last)
+            if piece is None:
+                return 0
+            self._last, self._rest = piece, memoryview(piece.data)
+        part = self._rest[: len(view)]
+        view[: len(part)] = part
+        self._rest = self._rest[len(part) :]
+        return len(part)
+
+
+class _Runs:
+    """The pieces of a track from a time on, cut into runs. One thread at a time."""
+
+    def __init__(self, track: Track, *, since: float, depth: int) -> None:
+        self._track = track
+        self._lost_before = Counter(track.lost)
+        self._pieces = track.arriving(since, depth=depth)
+        self._waiting: Piece | None = None
+
+    def next(self) -> _Run | None:
+        """The next run, once the one before it was read or is not wanted any longer."""
+        piece = self._peek()
+        if piece is None:
+            return None
+        self._take()
+        return _Run(piece, self._following)
+
+    @property
+    def lost(self) -> Counter[str]:
+        """What could not be received of these, by reason."""
+        return Counter(self._track.lost) - self._lost_before
+
+    def close(self) -> None:
+        self._pieces.close()
+
+    def _following(self, before: Piece) -> Piece | None:
+        piece = self._peek()
+        if piece is None or piece.run != before.run:
+            return None
+        return self._take()
+
+    def _peek(self) -> Piece | None:
+        if self._waiting is None:
+            self._waiting = next(self._pieces, None)
+        return self._waiting
+
+    def _take(self) -> Piece:
+        piece, self._waiting = self._waiting, None
+        assert piece is not None
+        self._track.took(piece)
+        return piece
+
+
+class _Times:
+    """Moves times so that those of a later epoch go on where the one before ended."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._moved: dict[int, Fraction] = {}
+        self.base: Fraction | None = None
+        """The time in the film of second 0 of the list."""
+
+    def move(self, piece: Piece, first: Fraction) -> Fraction:
+        """By how much times of a piece's epoch move, whose own first time is ``first``."""
+        with self._lock:
+            start = Fraction(piece.start).limit_denominator(1_000_000)
+            if self.base is None:
+                self.base = first - start
+                self._moved[piece.epoch] = Fraction(0)
+            return self._moved.setdefault(piece.epoch, self.base + start - first)
+
+
+class HlsSplit:
+    """Sound and pictures of an HLS film. Used as ``Split`` is; ``film`` stays the caller's."""
+
+    def __init__(self, film: HlsFilm) -> None:
+        """Receives the beginning and decodes the first picture."""
+        self.name = film.name
+        self._film = film
+        self._times = _Times()
+        self._muted = False
+        self.sound: HlsSound | ApartSound | None = None
+        self._begin(0.0, since=None)
+        self._start = self.pictures.begins
+
+    @property
+    def end(self) -> Fraction | None:
+        """When the film ends; None for a live one."""
+        if self._film.seconds is None:
+            return None
+        return self._start + Fraction(self._film.seconds).limit_denominator(1_000_000)
+
+    def seek(self, to: Fraction) -> None:
+        """Make both sides anew, from what is shown and heard at ``to`` on.
+
+        Both must be at rest: stopped, and their threads gone. A live film cannot be sought in.
+        """
+        if self._film.live:
+            raise InputError(f"{self.name} is live: it cannot be sought in")
+        self._end_runs()
+        self._film.go_on()
+        assert self._times.base is not None
+        self._begin(max(0.0, float(to - self._times.base)), since=to)
+
+    def mute(self) -> None:
+        """The sound is not wanted (any more)."""
+        self._muted = True
+        self.sound = None
+        self._picture_runs.mute()
+
+    def stop(self) -> None:
+        """End both sides soon, from any thread."""
+        self._film.stop()
+        self._picture_runs.stop()
+
+    def close(self) -> None:
+        """Let go of all but the film. Both sides must be at rest."""
+        self._end_runs()
+
+    def _begin(self, start: float, *, since: Fraction | None) -> None:
+        film, times = self._film, self._times
+        apart = film.sound is not None
+        self._picture_runs = _Opened(
+            _Runs(film.pictures, since=start, depth=film.depth), name=self.name
+        )
+        self._sound_runs: _Runs | None = None
+        try:
+            if apart or self._muted:
+                self._picture_runs.mute()
+            self.pictures = HlsPictures(self._picture_runs, times, since=since)
+            self.sound = None
+            if self._muted:
+                return
+            if film.sound is not None:
+                self._sound_runs = _Runs(film.sound, since=start, depth=film.depth)
+                self.sound = ApartSound(self._sound_runs, times, name=self.name, since=since)
+            elif self._picture_runs.get(0).sound is not None:
+                self.sound = HlsSound(self._picture_runs, times, since=since)
+        except BaseException:
+            self._end_runs()
+            raise
+
+    def _end_runs(self) -> None:
+        self.stop()
+        self._picture_runs.close()
+        if self._sound_runs is not None:
+            self._sound_runs.close()
+
+
+class _Opened:
+    """The runs of pictures, each opened once, by whichever side comes to it first."""
+
+    def __init__(self, runs: _Runs, *, name: str) -> None:
+        self._runs = runs
+        self._name = name
+        self._lock = Lock()
+        self._splits: list[tuple[Split, Piece]] = []
+        self._muted = self._stopped = False
+        self.lost: Counter[str] = Counter()
+
+    @property
+    def lost_in_all(self) -> Counter[str]:
+        """What could not be given of any run, pictures and sound, by reason."""
+        found = self.lost + self._runs.lost
+        for split, _ in list(self._splits):
+            found.update(split.pictures.lost)
+            if split.sound is not None:
+                found.update(split.sound.lost)
+        return found
+
+    def get(self, index: int) -> Split:
+        return self._splits[index][0]
+
+    def piece(self, index: int) -> Piece:
+        return self._splits[index][1]
+
+    def open(self, index: int) -> bool:
+        """Have a run open; False at the end of the film."""
+        with self._lock:
+            broken = 0
+            while len(self._splits) <= index and not self._stopped:
+                run = self._runs.next()
+                if run is None:
+                    return False
+                try:
+                    split = Split(cast(BinaryIO, run), name=self._name)
+                except InputError:
+                    broken += 1
+                    self.lost["a segment could not be decoded"] += 1
+                    if broken >= BROKEN_MAX:
+                        raise
+                    continue
+                if self._muted:
+                    split.mute()
+                self._splits.append((split, run.first))
+            return len(self._splits) > index
+
+    def mute(self) -> None:
+        self._muted = True
+        for split, _ in self._splits:
+            split.mute()
+
+    def stop(self) -> None:
+        self._stopped = True
+        for split, _ in list(self._splits):
+            split.stop()
+
+    def close(self) -> None:
+        for split, _ in self._splits:
+            split.close()
+        self._runs.close()
+
+
+class HlsPictures:
+    """The frames of all runs. See ``Source`` for what it promises; sizes may change between."""
+
+    def __init__(self, runs: _Opened, times: _Times, *, since: Fraction | None) -> None:
+        if not runs.open(0):
+            raise InputError("the playlist leads to no pictures")
+        self._runs, self._times, self._since = runs, times, since
+        first = runs.get(0).pictures
+        self.info: VideoInfo = replace(first.info, duration=None, frames=None)
+        self.begins: Fraction = first.begins + times.move(runs.piece(0), first.begins)
+        """Time of the first picture, given or left out."""
+
+        self._frames = self._all()
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """What could not be given, by reason."""
+        return dict(self._runs.lost_in_all)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def close(self) -> None:
+        self._frames.close()
+
+    def _all(self) -> Generator[Frame]:
+        index, latest = 0, None
+        while self._runs.open(index):
+            pictures = self._runs.get(index).pictures
+            by = self._times.move(self._runs.piece(index), pictures.begins)
+            for frame in pictures:
+                moved = replace(frame, pts=frame.pts + by)
+                over = self._since is not None and moved.pts + moved.duration <= self._since
+                if over or (latest is not None and moved.pts <= latest):
+                    continue
+                latest = moved.pts
+                yield moved
+            index += 1
+
+
+class HlsSound:
+    """The sound that comes in the same segments as the pictures."""
+
+    def __init__(self, runs: _Opened, times: _Times, *, since: Fraction | None) -> None:
+        self._runs, self._times, self._since = runs, times, since
+        self.lost: dict[str, int] = {}
+        """Told by the pictures' side, for both."""
+
+    def __iter__(self) -> Iterator[SoundChunk]:
+        index = 0
+        while self._runs.open(index):
+            split = self._runs.get(index)
+            by = self._times.move(self._runs.piece(index), split.pictures.begins)
+            if split.sound is not None:
+                yield from _moved(split.sound, by, self._since)
+            index += 1
+
+
+class ApartSound:
+    """The sound that has segments of its own."""
+
+    def __init__(self, runs: _Runs, times: _Times, *, name: str, since: Fraction | None) -> None:
+        self._runs, self._times = runs, times
+        self._name, self._since = name, since
+        self._lost: Counter[str] = Counter()
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """What could not be given, by reason."""
+        return dict(self._runs.lost + self._lost)
+
+    def __iter__(self) -> Iterator[SoundChunk]:
+        broken = 0
+        while (run := self._runs.next()) is not None:
+            try:
+                container = open_container(cast(BinaryIO, run), name=self._name)
+            except InputError as error:
+                broken += 1
+                self._lost["a segment of sound could not be decoded"] += 1
+                if broken >= BROKEN_MAX:
+                    raise NetworkError(f"{self._name}: the sound is damaged") from error
+                continue
+            broken = 0
+            with container:
+                stream = sound_stream(container)
+                if stream is None:
+                    continue
+                sound = iter(Sound(iter(container.demux(stream)), self._lost))
+                for chunk in sound:
+                    by = self._times.move(run.first, chunk.pts)
+                    yield from _moved(iter([chunk]), by, self._since)
+                    yield from _moved(sound, by, self._since)
+
+
+def _moved(
+    chunks: Iterator[SoundChunk] | Sound, by: Fraction, since: Fraction | None
+) -> Iterator[SoundChunk]:
+    for chunk in chunks:
+        moved = replace(chunk, pts=chunk.pts + by)
+        if since is None or moved.pts + Fraction(len(chunk.samples), RATE) > since:
+            yield moved

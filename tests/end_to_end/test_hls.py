@@ -1,0 +1,405 @@
+"""HLS films, received from servers good and bad, ours and others'."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from support.clips import make_clip
+from support.servers import Asked, Script, answer, part_of, scripted
+from vidlift.client.download import Patience
+from vidlift.client.hls import HlsFilm
+from vidlift.client.hosts import Hosts
+from vidlift.client.web import Web
+from vidlift.cloud.library import Title
+from vidlift.cloud.publish import PublishOptions, publish
+from vidlift.cloud.serve import serving
+from vidlift.errors import InputError, NetworkError
+from vidlift.frame import Frame
+from vidlift.sources import open_bytes
+from vidlift.sources.hls import HlsSplit
+from vidlift.sources.split import SoundChunk
+
+HASTY = Patience(tries=2, first_tries=2, first=0.001, longest=0.001)
+RATE = Fraction(3)
+FRAMES = 42
+"""Fourteen seconds: segments of 12, 12, 12 and 6 frames."""
+
+
+@pytest.fixture(scope="module")
+def title(tmp_path_factory: pytest.TempPathFactory) -> Title:
+    folder = tmp_path_factory.mktemp("hls")
+    clip = make_clip(folder / "film.mp4", frames=FRAMES, rate=RATE, width=128, height=96)
+    options = PublishOptions(rungs=(32, 48), whole_file=False)
+    return publish(clip, folder / "library", options)
+
+
+@dataclass
+class Received:
+    frames: list[Frame] = field(default_factory=list)
+    chunks: list[SoundChunk] = field(default_factory=list)
+    lost: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def times(self) -> list[Fraction]:
+        return [frame.pts - self.frames[0].pts for frame in self.frames]
+
+
+@contextmanager
+def opened(url: str, **options: object) -> Iterator[tuple[HlsFilm, HlsSplit]]:
+    settings = {"patience": HASTY, "pause": lambda _: None, **options}
+    film = HlsFilm(url, **settings)  # type: ignore[arg-type]
+    with closing(film), closing(HlsSplit(film)) as split:
+        yield film, split
+
+
+def take(split: HlsSplit) -> Received:
+    """Both sides, each in a thread of its own as a player does."""
+    got = Received()
+    errors: list[Exception] = []
+
+    def listen() -> None:
+        try:
+            got.chunks += split.sound or ()
+        except NetworkError as error:
+            errors.append(error)
+
+    listener = Thread(target=listen)
+    listener.start()
+    try:
+        got.frames += split.pictures
+    finally:
+        listener.join()
+    got.lost = dict(split.pictures.lost)
+    if errors:
+        raise errors[0]
+    return got
+
+
+EXPECTED = [n / RATE for n in range(FRAMES)]
+
+
+def test_a_film_of_ours_comes_whole(title: Title) -> None:
+    with (
+        serving(title.folder.parent) as base,
+        opened(f"{base}/{title.path('master.m3u8')}") as (film, split),
+    ):
+        assert not film.live
+        assert split.end is not None
+        assert split.end - split.pictures.begins == 14
+        got = take(split)
+        assert got.times == EXPECTED
+        assert got.lost == {}
+        assert got.frames[0].size == (42, 32), "nothing is known of the network yet"
+        assert got.frames[-1].size == (64, 48)
+        begin, last = got.chunks[0].pts, got.chunks[-1]
+        assert abs(begin - got.frames[0].pts) < Fraction(1, 10)
+        assert abs(last.pts + Fraction(len(last.samples), 48000) - begin - 14) < Fraction(1, 10)
+        assert film.received > 0
+
+
+@pytest.mark.parametrize("to", [Fraction(0), Fraction(5), Fraction(25, 2)])
+def test_seeking(title: Title, to: Fraction) -> None:
+    with (
+        serving(title.folder.parent) as base,
+        opened(f"{base}/{title.path('master.m3u8')}") as (_, split),
+    ):
+        next(iter(split.pictures))
+        start = split.pictures.begins
+        split.stop()
+        split.seek(start + to)
+        first = next(iter(split.pictures))
+        assert first.pts <= start + to < first.pts + first.duration
+        assert split.sound is not None
+        assert next(iter(split.sound)).pts - start - to < Fraction(1, 10)
+
+
+def files_of(title: Title) -> dict[str, bytes]:
+    return {
+        f"/{path.relative_to(title.folder)}": path.read_bytes()
+        for path in title.folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def library(files: dict[str, bytes], fault: Callable[[Asked], bytes | None]) -> Script:
+    """A server of these files, but where ``fault`` has another answer."""
+
+    def script(asked: Asked) -> Iterable[bytes]:
+        wrong = fault(asked)
+        if wrong is not None:
+            return [wrong]
+        path = asked.path.partition("?")[0]
+        if path not in files:
+            return [answer("404 Not Found")]
+        return [part_of(files[path], asked)]
+
+    return script
+
+
+def faulty(title: Title, fault: Callable[[Asked, bytes], bytes | None]) -> Script:
+    files = files_of(title)
+    return library(files, lambda asked: fault(asked, files.get(asked.path, b"")))
+
+
+SECOND = "p/00001.m4s"
+"""The second segment of pictures, of either rung."""
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("cut short", lambda content: answer(body=content[:-100])),
+        ("another thing", lambda _: answer(body=b"<html>moved</html>")),
+        ("empty", lambda _: answer()),
+        ("noise", lambda content: answer(body=os.urandom(len(content)))),
+        ("gone", lambda _: answer("404 Not Found")),
+        ("broken off", lambda content: answer(body=content)[:-50]),
+        ("failing", lambda _: answer("500 Oops")),
+        ("damaged inside", lambda content: answer(body=content[:200] + bytes(len(content) - 200))),
+    ],
+)
+def test_a_bad_segment_is_passed_over_and_times_are_kept(
+    title: Title, name: str, damage: Callable[[bytes], bytes]
+) -> None:
+    def fault(asked: Asked, content: bytes) -> bytes | None:
+        return damage(content) if asked.path.endswith(SECOND) else None
+
+    with (
+        scripted(faulty(title, fault)) as (url, _),
+        opened(f"{url}/master.m3u8") as (_, split),
+    ):
+        got = take(split)
+    assert sum(got.lost.values()) >= 1, name
+    assert set(EXPECTED[:12] + EXPECTED[24:]) <= set(got.times)
+    assert got.times == sorted(set(got.times))
+    assert got.chunks[-1].pts - got.chunks[0].pts > 13
+
+
+def test_what_fails_for_a_moment_is_asked_again(title: Title) -> None:
+    failed: set[str] = set()
+
+    def fault(asked: Asked, content: bytes) -> bytes | None:
+        if asked.path in failed:
+            return None
+        failed.add(asked.path)
+        return [answer("503 Busy"), answer(body=content)[:-10], b""][len(failed) % 3]
+
+    with (
+        scripted(faulty(title, fault)) as (url, _),
+        opened(f"{url}/master.m3u8") as (film, split),
+    ):
+        got = take(split)
+        assert film.retries > 5
+    assert got.times == EXPECTED
+    assert got.lost == {}
+
+
+def test_a_server_that_is_gone_for_good_ends_the_film(title: Title) -> None:
+    def fault(asked: Asked, _: bytes) -> bytes | None:
+        gone = asked.path.endswith(".m4s") and not asked.path.endswith("00000.m4s")
+        return b"" if gone else None
+
+    with (
+        scripted(faulty(title, fault)) as (url, _),
+        pytest.raises(NetworkError, match="3 segments in a row") as caught,
+        opened(f"{url}/master.m3u8?token=secret") as (_, split),
+    ):
+        take(split)
+    assert "secret" not in str(caught.value)
+
+
+def encrypted(content: bytes, key: bytes, iv: bytes) -> bytes:
+    padder = PKCS7(128).padder()
+    cipher = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+    return cipher.update(padder.update(content) + padder.finalize()) + cipher.finalize()
+
+
+@pytest.fixture(scope="module")
+def transport(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    clip = tmp_path_factory.mktemp("ts") / "clip.ts"
+    return make_clip(clip, frames=12, rate=Fraction(12), width=64, height=48).read_bytes()
+
+
+def test_transport_streams_of_others(transport: bytes) -> None:
+    key, iv = bytes(range(16)), bytes(range(16, 32))
+    files = {
+        "/index.m3u8": b"""#EXTM3U
+#EXT-X-TARGETDURATION:1
+#EXT-X-BYTERANGE:%d@7
+#EXTINF:1,
+all.bin
+#EXT-X-DISCONTINUITY
+#EXT-X-KEY:METHOD=AES-128,URI="key",IV=0x101112131415161718191A1B1C1D1E1F
+#EXTINF:1,
+second.ts
+#EXT-X-DISCONTINUITY
+#EXT-X-KEY:METHOD=AES-128,URI="key"
+#EXTINF:1,
+third.ts
+#EXT-X-ENDLIST
+"""
+        % len(transport),
+        "/all.bin": b"nothing" + transport + b"nothing",
+        "/second.ts": encrypted(transport, key, iv),
+        "/third.ts": encrypted(transport, key, (2).to_bytes(16, "big")),
+        "/key": key,
+    }
+    with (
+        scripted(library(files, lambda _: None)) as (url, _),
+        opened(f"{url}/index.m3u8") as (film, split),
+    ):
+        assert film.sound is None
+        assert split.sound is not None
+        got = take(split)
+    assert got.lost == {}
+    assert got.times == [Fraction(n, 12) for n in range(36)]
+    gaps = [
+        b.pts - a.pts - Fraction(len(a.samples), 48000)
+        for a, b in zip(got.chunks, got.chunks[1:], strict=False)
+    ]
+    assert max(map(abs, gaps)) < Fraction(1, 10)
+
+
+def test_a_wrong_key_is_one_clear_line(transport: bytes) -> None:
+    text = b'#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="key"\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n'
+    files = {
+        "/index.m3u8": text,
+        "/a.ts": encrypted(transport, bytes(16), bytes(16)),
+        "/key": b"too short",
+    }
+    with (
+        scripted(library(files, lambda _: None)) as (url, _),
+        pytest.raises(InputError, match="a key of 9 bytes"),
+        opened(f"{url}/index.m3u8"),
+    ):
+        pass
+
+
+class Broadcast:
+    """A live film: each look at its list finds one segment more, and the oldest gone."""
+
+    def __init__(self, segment: bytes, *, vanish: range = range(0)) -> None:
+        self._segment = segment
+        self._vanish = vanish
+        self.looks = 0
+
+    def __call__(self, asked: Asked) -> Iterable[bytes]:
+        if not asked.path.endswith(".m3u8"):
+            return [part_of(self._segment, asked)]
+        self.looks += 1
+        if self.looks in self._vanish:
+            return [answer("404 Not Found")]
+        first = min(self.looks, 6)
+        lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{first}"]
+        lines += [f"#EXT-X-DISCONTINUITY-SEQUENCE:{first}"]
+        for number in range(first, first + 4):
+            lines += ["#EXT-X-DISCONTINUITY", "#EXTINF:1,", f"{number}.ts"]
+        if self.looks > 8:
+            lines.append("#EXT-X-ENDLIST")
+        return [answer(body="\n".join(lines).encode())]
+
+
+@pytest.mark.parametrize("vanish", [range(0), range(3, 7)], ids=["steady", "away for a while"])
+def test_a_live_film_is_followed_to_its_end(transport: bytes, vanish: range) -> None:
+    broadcast = Broadcast(transport, vanish=vanish)
+    with scripted(broadcast) as (url, _), opened(f"{url}/live.m3u8") as (film, split):
+        assert film.live
+        assert split.end is None
+        got = take(split)
+        with pytest.raises(InputError, match="live"):
+            split.seek(Fraction(3))
+    assert broadcast.looks > 8
+    assert got.times == sorted(set(got.times))
+    assert got.times[:12] == [Fraction(n, 12) for n in range(12)]
+    lost = got.lost.get("a segment of a live film was gone", 0)
+    assert len(got.times) >= 12 * (5 - lost)
+
+
+def test_a_live_film_that_stands_still_ends_with_one_line(transport: bytes) -> None:
+    text = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n"
+    files = {"/live.m3u8": text, "/a.ts": transport}
+    waited: list[float] = []
+    with (
+        scripted(library(files, lambda _: None)) as (url, _),
+        pytest.raises(NetworkError, match="nothing new for 40 s"),
+        opened(f"{url}/live.m3u8", pause=waited.append) as (_, split),
+    ):
+        take(split)
+    assert 39 < sum(waited) < 42
+
+
+class Judged(Hosts):
+    """Everything is this machine, and only ``localhost`` is known to be private."""
+
+    def __init__(self) -> None:
+        super().__init__(resolve=lambda _: ["127.0.0.1"])
+
+    def is_private(self, name: str) -> bool:
+        return name == "localhost"
+
+
+@pytest.mark.parametrize("line", ["segment", "map", "key", "variant", "redirect"])
+def test_no_playlist_leads_into_a_private_network(transport: bytes, line: str) -> None:
+    def script(asked: Asked) -> Iterable[bytes]:
+        port = asked.headers["host"].partition(":")[2]
+        there = f"http://localhost:{port}"
+        lines = {
+            "segment": f"#EXTINF:1,\n{there}/a.ts",
+            "map": f'#EXT-X-MAP:URI="{there}/a.ts"\n#EXTINF:1,\na.ts',
+            "key": f'#EXT-X-KEY:METHOD=AES-128,URI="{there}/key"\n#EXTINF:1,\na.ts',
+            "variant": f"#EXT-X-STREAM-INF:BANDWIDTH=1\n{there}/index.m3u8",
+            "redirect": "#EXTINF:1,\nmoved.ts",
+        }
+        if asked.path == "/top.m3u8":
+            return [answer(body=f"#EXTM3U\n{lines[line]}\n#EXT-X-ENDLIST\n".encode())]
+        if asked.path == "/moved.ts":
+            return [answer("302 Found", location=f"{there}/a.ts")]
+        assert "localhost" not in asked.headers["host"], "it was asked"
+        return [part_of(transport, asked)]
+
+    with scripted(script) as (url, asked):
+        public = url.replace("127.0.0.1", "film.example")
+        with (
+            pytest.raises(NetworkError, match="not on the public internet"),
+            opened(f"{public}/top.m3u8", web=Web(Judged())) as (_, split),
+        ):
+            take(split)
+    assert asked
+
+
+def test_a_playlist_that_leads_to_itself() -> None:
+    loop = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nindex.m3u8\n"
+    with (
+        scripted(lambda _: [answer(body=loop)]) as (url, asked),
+        pytest.raises(InputError, match="a list of renditions where segments should be"),
+    ):
+        HlsFilm(f"{url}/index.m3u8", patience=HASTY)
+    assert len(asked) == 2
+
+
+def test_only_the_player_takes_a_playlist(title: Title) -> None:
+    with (
+        serving(title.folder.parent) as base,
+        pytest.raises(InputError, match="is a playlist"),
+    ):
+        open_bytes(f"{base}/{title.path('master.m3u8')}")
+
+
+def test_a_file_that_lists_others_is_not_opened(tmp_path: Path) -> None:
+    make_clip(tmp_path / "private.ts")
+    playlist = tmp_path / "film.m3u8"
+    playlist.write_text("#EXTM3U\n#EXTINF:1,\nprivate.ts\n#EXT-X-ENDLIST\n")
+    from vidlift.sources.file import FileSource
+
+    with pytest.raises(InputError, match="a list of files"):
+        FileSource(playlist)
