@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 
 import torch
 
+from support.shared import require
 from vidlift import models
 from vidlift.engines import open_engine
 from vidlift.errors import ModelError, UsageError
@@ -51,6 +55,57 @@ def test_an_exported_network_is_the_network(name: str, scale: int) -> None:
     assert model.descriptor.scale == scale
     assert model.descriptor.multiple_of == network.fold
     assert model.descriptor.architecture == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_in_half_the_bytes_give_the_same_picture(name: str) -> None:
+    state = checkpoint_of(random_network(name, scale=4), name, scale=4)
+    whole, half = export.export(state), export.export(state, half=True)
+    assert len(half.data) < 0.7 * len(whole.data)
+    rng = np.random.default_rng(8)
+    for bits in (8, 10):
+        y = rng.integers(0, 1 << bits, (1, 2, 32, 40), np.uint8 if bits == 8 else np.uint16)
+        made = [
+            open_engine(model, engine="reference").run(y, bits=bits).astype(int)
+            for model in (whole, half)
+        ]
+        assert np.abs(made[0] - made[1]).max() <= 1 << (bits - 8)
+
+
+def test_weights_in_half_the_bytes_cost_no_time() -> None:
+    """The casts behind them are done when an engine loads the model, not when it runs."""
+    require("openvino")
+    state = checkpoint_of(random_network("plain-8x2", scale=2), "plain-8x2", scale=2)
+    models_of = [export.export(state, half=half) for half in (False, True)]
+    for kinds in (_openvino_kinds, _onnxruntime_kinds):
+        whole, half = (kinds(model) for model in models_of)
+        assert whole == half
+
+
+def _openvino_kinds(model: models.Model) -> list[str]:
+    """The operations that OpenVINO runs, after all it does to a graph."""
+    import openvino
+
+    core = openvino.Core()
+    graph = core.read_model(model.data)
+    graph.reshape([1, 2, 32, 40])
+    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    made = compiled.get_runtime_model().get_ops()
+    return sorted(str(op.get_rt_info()["layerType"].astype(str)) for op in made)
+
+
+def _onnxruntime_kinds(model: models.Model) -> list[str]:
+    """The nodes that ONNX Runtime runs, after all it does to a graph."""
+    import onnx
+    import onnxruntime
+
+    with TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
+        options.log_severity_level = 3  # it warns that such a file is for this processor alone
+        onnxruntime.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
+        optimized = onnx.load(options.optimized_model_filepath)
+    return sorted(node.op_type for node in optimized.graph.node)
 
 
 def test_an_export_that_differs_is_refused() -> None:
