@@ -60,7 +60,7 @@ def by_buffer(options: Sequence[Option], *, buffer: float, throughput: float | N
         Option(bits_per_second=o.bits_per_second, quality=math.log2(o.bits_per_second))
         for o in options
     ]
-    return _bola(plain, buffer)
+    return _bola(plain, buffer, base=1)
 
 
 def by_both(options: Sequence[Option], *, buffer: float, throughput: float | None) -> int:
@@ -68,7 +68,7 @@ def by_both(options: Sequence[Option], *, buffer: float, throughput: float | Non
     useful = _frontier(options)
     if throughput is None:
         return useful[0]
-    chosen = useful[_bola([options[i] for i in useful], buffer)]
+    chosen = useful[_bola([options[i] for i in useful], buffer, base=0)]
     carried = [i for i in useful if options[i].bits_per_second <= SAFE * throughput]
     most = max(carried, default=useful[0])
     if buffer < SHORT:
@@ -91,18 +91,23 @@ def _hasty(
     return max(carried, default=useful[0])
 
 
-def _bola(options: Sequence[Option], buffer: float) -> int:
-    """The rung with the most worth a bit, where the buffer is what bits cost."""
-    least = options[0].quality
-    worth = [o.quality - least for o in options]
-    if len(options) == 1 or worth[-1] <= 0:
+def _bola(options: Sequence[Option], buffer: float, *, base: float) -> int:
+    """The rung with the most worth a bit, where the buffer is what bits cost.
+
+    Worth is the quality, scaled to span what the logarithm of the rates spans, above ``base``:
+    that of the least rung. With 1 the least rung is taken as long as the buffer is empty; with 0
+    a dearer one is as soon as it pays, and something else must see to an empty buffer.
+    """
+    least, best = options[0], options[-1]
+    span = best.quality - least.quality
+    if span <= 0 or best.bits_per_second <= least.bits_per_second:
         return 0
-    # Placed so that the least rung is taken up to SHORT and the best from most of BUFFER on.
-    gain = (worth[-1] * SHORT) / max(1e-9, 0.9 * BUFFER - SHORT)
-    scale = SHORT / max(gain, 1e-9)
+    unit = math.log(best.bits_per_second / least.bits_per_second) / span
+    worth = [base + unit * (option.quality - least.quality) for option in options]
+    gain = (worth[-1] - base) / (0.9 * BUFFER / SHORT - 1)
     scores = [
-        (scale * (w + gain) - buffer) / o.bits_per_second
-        for w, o in zip(worth, options, strict=True)
+        (SHORT / gain * (w + gain) - buffer) / option.bits_per_second
+        for w, option in zip(worth, options, strict=True)
     ]
     return max(range(len(options)), key=lambda i: (scores[i], i))
 

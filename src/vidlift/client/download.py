@@ -71,8 +71,9 @@ class Download:
         """Bytes ``start`` to ``end`` (exclusive; None: the last) of what ``url`` names.
 
         ``in_parts``: learn whether the server gives parts; else a range is asked for only where
-        one is needed, which caches on the way like better. ``came_from`` is who named the URL, None where the viewer did. ``like``: an earlier
-        download of the same resource, which must not have changed since. ``pause`` waits.
+        one is needed, which caches on the way like better. ``came_from`` is who named the URL,
+        None where the viewer did. ``like``: an earlier download of the same resource, which must
+        not have changed since. ``pause`` waits.
         """
         self.url = url
         self._web = web
