@@ -82,7 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=CASES)
     parser.add_argument("--film", type=Path, help="play this instead of a made-up film")
     parser.add_argument("--model", default="auto")
-    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--name", default="play", help="of the results")
     return parser.parse_args()
 
@@ -92,7 +92,7 @@ def _play(case: str, film: Path, scale: int, rate: int, options: argparse.Namesp
     RESULTS.mkdir(exist_ok=True)
     program = Path(sys.executable).with_name("vidlift")
     command = [str(program), "play", str(film), "--display", "none"]
-    command += ["-s", str(scale), "-m", options.model, "--engine", options.engine]
+    command += ["-s", str(scale), "-m", options.model, "--device", options.device]
     playing = subprocess.Popen([*command, "--report", str(report)], stdout=subprocess.DEVNULL)
     memory = []
     while playing.poll() is None:

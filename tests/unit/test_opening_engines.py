@@ -12,11 +12,11 @@ from onnx import numpy_helper
 
 from support.shared import PACKAGES, require
 from vidlift import engines, models
-from vidlift.engines import ENGINES, open_engine
+from vidlift.engines import CHOICES, ENGINES, open_engine
 from vidlift.errors import ModelError, UsageError
 
 MODEL = models.kernel(scale=2)
-ENGINES_TOLD = ", ".join(ENGINES)
+ENGINES_TOLD = ", ".join((*CHOICES, *ENGINES))
 
 
 def test_auto_takes_the_first_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,8 +39,25 @@ def test_one_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_unknown_one() -> None:
-    with pytest.raises(UsageError, match=f"no engine named 'gpu'; there are auto, {ENGINES_TOLD}"):
-        open_engine(MODEL, engine="gpu")
+    with pytest.raises(UsageError, match=f"no engine named 'tpu'; there are {ENGINES_TOLD}"):
+        open_engine(MODEL, engine="tpu")
+
+
+def test_a_device_takes_the_first_engine_that_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vidlift.engines.onnxruntime import DirectMlEngine, OnnxRuntimeEngine
+
+    monkeypatch.setattr(DirectMlEngine, "provider", OnnxRuntimeEngine.provider)
+    found = open_engine(MODEL, engine="gpu")
+    assert isinstance(found, DirectMlEngine)
+
+
+def test_a_device_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    require("openvino")
+    from vidlift.engines.openvino import OpenVinoNpuEngine
+
+    monkeypatch.setattr(OpenVinoNpuEngine, "device", "NONE")
+    with pytest.raises(ModelError, match=r"engine npu: OpenVINO finds no NONE here, only .*CPU"):
+        open_engine(MODEL, engine="npu")
 
 
 @pytest.mark.parametrize("bits", [8, 10])

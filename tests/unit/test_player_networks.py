@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
@@ -370,6 +371,18 @@ def test_a_scale_without_networks_is_plain_and_scale_1_costs_nothing(tmp_path: P
     (as_it_is,) = made.rungs(1)
     network = made.open(as_it_is)
     assert network.pair(PAIR.first, PAIR.second) == (PAIR.first, PAIR.second)
+
+
+def test_of_the_variants_of_a_tier_the_fastest_is_taken(
+    tmp_path: Path, catalogue: dict[str, Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = catalogue["l-x2"]
+    for name in ("l-x2-int8", "l-x2-other"):
+        descriptor = replace(plain.descriptor, name=name)
+        catalogue[name] = replace(plain, descriptor=descriptor, sha256=name)
+    costs = {"bicubic-x2": 1.0, "s-x2": 2.0, "l-x2": 9.0, "l-x2-int8": 4.0, "l-x2-other": 5.0}
+    monkeypatch.setattr(calibration, "measure", lambda *_arguments, **_more: costs)
+    assert [rung.name for rung in ladders(tmp_path).rungs(2)] == ["bicubic-x2", "s-x2", "l-x2-int8"]
 
 
 def test_one_model_asked_for_is_the_only_network(

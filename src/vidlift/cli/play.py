@@ -56,9 +56,13 @@ def play(
     duration: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Stop after so much of each film.")
     ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, or one that `vidlift doctor` lists.")
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|gpu|npu", help="What runs the networks.")
     ] = "auto",
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="One that `vidlift doctor` lists, instead of a device."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be used, and why.")
     ] = False,
@@ -83,7 +87,7 @@ def play(
         display="none" if dry_run else display or default_display(),
         loop=loop,
         eco=eco,
-        engine=engine,
+        engine=engine or device,
     )
     if dry_run:
         for source in sources:

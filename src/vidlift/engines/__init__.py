@@ -12,34 +12,60 @@ from vidlift.models import Model
 
 ENGINES = {
     "openvino": ("vidlift.engines.openvino", "OpenVinoEngine", "openvino"),
+    "openvino-gpu": ("vidlift.engines.openvino", "OpenVinoGpuEngine", "openvino"),
+    "openvino-npu": ("vidlift.engines.openvino", "OpenVinoNpuEngine", "openvino"),
     "onnxruntime": ("vidlift.engines.onnxruntime", "OnnxRuntimeEngine", "onnxruntime"),
+    "onnxruntime-cuda": ("vidlift.engines.onnxruntime", "CudaEngine", "onnxruntime"),
+    "onnxruntime-coreml": ("vidlift.engines.onnxruntime", "CoreMlEngine", "onnxruntime"),
+    "onnxruntime-directml": ("vidlift.engines.onnxruntime", "DirectMlEngine", "onnxruntime"),
+    "onnxruntime-webgpu": ("vidlift.engines.onnxruntime", "WebGpuEngine", "onnxruntime"),
     "reference": ("vidlift.engines.reference", "ReferenceEngine", "onnx"),
     "null": ("vidlift.engines.null", "NullEngine", "numpy"),
 }
 """Name -> module, class, and the package it needs."""
 
-AUTO = ("openvino", "onnxruntime")
-"""What ``auto`` tries, in order."""
+CHOICES = {
+    "auto": ("openvino", "onnxruntime"),
+    "cpu": ("openvino", "onnxruntime"),
+    "gpu": (
+        "openvino-gpu",
+        "onnxruntime-cuda",
+        "onnxruntime-coreml",
+        "onnxruntime-directml",
+        "onnxruntime-webgpu",
+    ),
+    "npu": ("openvino-npu",),
+}
+"""Devices: the engines that are tried for each, in order, until one can be opened."""
 
 
 def open_engine(model: Model, *, engine: str = "auto", threads: int | None = None) -> Engine:
     """Load ``model`` into an engine by name; ``threads`` defaults to every core this process has.
 
-    ``auto`` takes the first of ``AUTO`` that is installed; the engine's own ``name`` says which.
+    A key of ``CHOICES`` takes the first there that can be opened; the engine's own ``name`` says
+    which. Raises ``ModelError`` where none can.
     """
-    if engine != "auto" and engine not in ENGINES:
-        raise UsageError(f"no engine named {engine!r}; there are auto, {', '.join(ENGINES)}")
+    if engine not in CHOICES and engine not in ENGINES:
+        names = ", ".join((*CHOICES, *ENGINES))
+        raise UsageError(f"no engine named {engine!r}; there are {names}")
     if threads is not None and threads < 1:
         raise UsageError(f"an engine needs at least one thread, got {threads}")
-    for name in AUTO if engine == "auto" else (engine,):
-        module, cls, package = ENGINES[name]
-        if find_spec(package) is None:
-            continue
+    choice = CHOICES.get(engine, (engine,))
+    installed = [name for name in choice if find_spec(ENGINES[name][2]) is not None]
+    if not installed:
+        wanted = " or ".join(dict.fromkeys(ENGINES[name][2] for name in choice))
+        raise ModelError(f"engine {engine}: the package {wanted} is not installed")
+    refused = []
+    for name in installed:
+        module, cls, _ = ENGINES[name]
         try:
             made = getattr(import_module(module), cls)
         except ImportError as error:
             raise ModelError(f"engine {name} cannot be loaded: {error}") from error
-        opened: Engine = made(model, threads=threads or len(os.sched_getaffinity(0)))
-        return opened
-    wanted = " or ".join(AUTO) if engine == "auto" else ENGINES[engine][2]
-    raise ModelError(f"engine {engine}: the package {wanted} is not installed")
+        try:
+            opened: Engine = made(model, threads=threads or len(os.sched_getaffinity(0)))
+        except ModelError as error:
+            refused.append(str(error))
+        else:
+            return opened
+    raise ModelError(f"engine {engine}: {'; '.join(refused)}")

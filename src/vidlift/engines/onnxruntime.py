@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: the engine that runs everywhere."""
+"""ONNX Runtime: on the CPU the engine that runs everywhere; on GPUs by its builds for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from vidlift.models import Model, core
 class OnnxRuntimeEngine:
     """One session for 8 bits and, when 10 bits come, one for the float core."""
 
+    provider = "CPUExecutionProvider"
+    """ONNX Runtime's name of what it runs on."""
+
     def __init__(self, model: Model, *, threads: int) -> None:
+        """Raises ``ModelError`` where this build of the runtime lacks the provider."""
+        if self.provider not in ort.get_available_providers():
+            raise ModelError(
+                f"this build of ONNX Runtime has no {self.provider}, only "
+                f"{', '.join(ort.get_available_providers())}"
+            )
         self._model = model
         self._options = ort.SessionOptions()
         self._options.intra_op_num_threads = threads
@@ -26,7 +35,8 @@ class OnnxRuntimeEngine:
 
     @property
     def name(self) -> str:
-        return f"onnxruntime {ort.__version__} cpu f32"
+        device = self.provider.removesuffix("ExecutionProvider").lower()
+        return f"onnxruntime {ort.__version__} {device} f32"
 
     @property
     def descriptor(self) -> Descriptor:
@@ -59,4 +69,28 @@ class OnnxRuntimeEngine:
 
     def _load(self, *, through_core: bool) -> Any:
         data = core.extract(self._model) if through_core else self._model.data
-        return ort.InferenceSession(data, self._options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(data, self._options, providers=[self.provider])
+
+
+class CudaEngine(OnnxRuntimeEngine):
+    """The same on an NVIDIA GPU (package ``onnxruntime-gpu``)."""
+
+    provider = "CUDAExecutionProvider"
+
+
+class CoreMlEngine(OnnxRuntimeEngine):
+    """The same on a Mac's GPU or neural engine."""
+
+    provider = "CoreMLExecutionProvider"
+
+
+class DirectMlEngine(OnnxRuntimeEngine):
+    """The same on any GPU of Windows (package ``onnxruntime-directml``)."""
+
+    provider = "DmlExecutionProvider"
+
+
+class WebGpuEngine(OnnxRuntimeEngine):
+    """The same on any GPU that WebGPU reaches (package ``onnxruntime-webgpu``)."""
+
+    provider = "WebGpuExecutionProvider"

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the default engine where it has wheels."""
+"""OpenVINO: on the CPU the default engine where it has wheels; GPUs and NPUs where asked for."""
 
 from __future__ import annotations
 
@@ -24,20 +24,29 @@ class OpenVinoEngine:
     fixed. float32, so that a result does not depend on what precision a CPU likes best.
     """
 
+    device = "CPU"
+    """OpenVINO's name of what it runs on."""
+
     def __init__(self, model: Model, *, threads: int) -> None:
+        """Raises ``ModelError`` where the device is missing."""
         self._model = model
+        found = [name.partition(".")[0] for name in _runtime().available_devices]
+        if self.device not in found:
+            raise ModelError(
+                f"OpenVINO finds no {self.device} here, only {', '.join(dict.fromkeys(found))}"
+            )
         self._config: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": "1",
-            "INFERENCE_NUM_THREADS": threads,
         }
+        if self.device == "CPU":
+            self._config |= {"NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
         self._requests: dict[tuple[int, ...], Any] = {}
         """By axis of frames, height and width; the last used is last."""
 
     @property
     def name(self) -> str:
-        return f"openvino {ov.__version__.split('-')[0]} cpu f32"
+        return f"openvino {ov.__version__.split('-')[0]} {self.device.lower()} f32"
 
     @property
     def descriptor(self) -> Descriptor:
@@ -91,7 +100,7 @@ class OpenVinoEngine:
             if whole:
                 graph = _runtime().read_model(data)
                 graph.reshape(list(whole_shape))
-            return _runtime().compile_model(graph, "CPU", self._config).create_infer_request()
+            return _runtime().compile_model(graph, self.device, self._config).create_infer_request()
         except RuntimeError as error:
             raise self._cannot_run(shape, error) from error
 
@@ -100,6 +109,18 @@ class OpenVinoEngine:
             f"OpenVINO cannot run model {self.descriptor.name} at {shape[3]}x{shape[2]}: "
             f"{str(error).strip().splitlines()[-1]}"
         )
+
+
+class OpenVinoGpuEngine(OpenVinoEngine):
+    """The same on a GPU that OpenVINO has a driver for."""
+
+    device = "GPU"
+
+
+class OpenVinoNpuEngine(OpenVinoEngine):
+    """The same on an NPU; of no use where the NPU knows no float32."""
+
+    device = "NPU"
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidlift.engines import AUTO, ENGINES, open_engine
+from vidlift.engines import CHOICES, ENGINES, open_engine
 from vidlift.errors import ModelError
 from vidlift.models import Model
 
@@ -62,7 +62,7 @@ def try_engines(model: Model) -> Iterator[Finding]:
         taken = time.perf_counter() - start
         wrong = int(np.abs(found - wanted).max())
         works = engine in UNJUDGED or wrong <= WRONG_MAX
-        if works and not chosen and engine in AUTO:
+        if works and not chosen and engine in CHOICES["auto"]:
             chosen = engine
         yield Finding(
             engine=engine,

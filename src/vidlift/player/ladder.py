@@ -56,7 +56,10 @@ class Ladders:
         self._plain: dict[int, Upscaler] = {}
         self._keys: dict[str, str] = {}
         self.rungs: Callable[[int], Sequence[Rung]] = cache(self._rungs)
-        """The ladder of a scale; measured when it is first asked for, unless that is known."""
+        """The ladder of a scale; measured when it is first asked for, unless that is known.
+
+        Of the variants of a tier, such as one in 8 bits, it has the one that is fastest here.
+        """
 
         self.engine_of: dict[str, str] = {}
         """Name and version of the engine, by the network that it ran."""
@@ -96,25 +99,22 @@ class Ladders:
         for model in wanted:
             self._models[model.descriptor.name] = model
         costs = self._known(wanted) or self._measured(wanted)
-        return [
-            Rung(
-                name=model.descriptor.name,
-                tier=model.descriptor.tier,
-                scale=scale,
-                cost=max(FREE, costs[model.descriptor.name]),
-            )
-            for model in wanted
-            if model.descriptor.name in costs
-        ]
+        rungs: dict[str, Rung] = {}
+        for model in wanted:
+            name, tier = model.descriptor.name, model.descriptor.tier
+            if name in costs and (tier not in rungs or costs[name] < rungs[tier].cost):
+                rungs[tier] = Rung(name=name, tier=tier, scale=scale, cost=max(FREE, costs[name]))
+        return list(rungs.values())
 
     def _networks(self, scale: int) -> list[models.Model]:
         if self._only is not None:
             kernel = self._only.descriptor.tier == "kernel"
             return [] if kernel or self._only.descriptor.scale != scale else [self._only]
         return [
-            models.load(f"{tier}-x{scale}")
+            models.load(name)
             for tier in TIERS
-            if f"{tier}-x{scale}" in models.names()
+            for name in models.names()
+            if name == f"{tier}-x{scale}" or name.startswith(f"{tier}-x{scale}-")
         ]
 
     def _known(self, wanted: Sequence[models.Model]) -> dict[str, float]:
