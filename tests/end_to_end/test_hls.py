@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from support.clips import make_clip
+from support.networks import plain_network
 from support.servers import Asked, Script, answer, part_of, scripted
 from vidlift.client.download import Patience
 from vidlift.client.hls import HlsFilm
@@ -403,3 +405,24 @@ def test_a_file_that_lists_others_is_not_opened(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="a list of files"):
         FileSource(playlist)
+
+
+def test_the_receipt_says_what_was_not_worth_the_work(title: Title) -> None:
+    from vidlift.player.play import PlayOptions, play
+
+    files = files_of(title)
+    card = json.loads(files["/vidlift.json"])
+    scores = {"bicubic-x2": [30.0] * 4, "s-x2": [31.0, 30.01, 31.0, 31.0]}
+    for rendition in card["renditions"]:
+        rendition["psnr_y"] = {"segments": scores, "mean": {"s-x2": 31.0, "bicubic-x2": 30.0}}
+    files["/vidlift.json"] = json.dumps(card).encode()
+    model = title.folder.parent / "s-x2.onnx"
+    model.write_bytes(plain_network(tier="s").data)
+    with scripted(library(files, lambda _: None)) as (url, _):
+        receipt = play(
+            f"{url}/master.m3u8",
+            PlayOptions(model=str(model), display="none", duration=8.0),
+        )
+    assert receipt.bypassed["little to gain"] == 12
+    (network,) = receipt.extra["network"]
+    assert sum(network["rungs"].values()) >= 8

@@ -292,6 +292,14 @@ class HlsFilm:
     def retries(self) -> int:
         return sum(fetcher.retries for fetcher in self._fetchers)
 
+    def report(self) -> dict[str, Any]:
+        """How it was received: seconds by rung, steps between rungs, tries beyond the first."""
+        return {
+            "rungs": {name: round(s, 3) for name, s in self.pictures.received_of.items()},
+            "switches": self.pictures.switches,
+            "retries": self.retries,
+        }
+
     def stop(self) -> None:
         """End what is under way, from any thread."""
         for fetcher in self._fetchers:

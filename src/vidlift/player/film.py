@@ -72,6 +72,15 @@ class Film:
         found: int | None = getattr(self._entry, "received", None)
         return found
 
+    @property
+    def network(self) -> dict[str, Any]:
+        """How the film was received, for receipts; empty for a file."""
+        return self._entry.report() if isinstance(self._entry, HlsFilm) else {}
+
+    def gain(self, frame: Frame, model: str) -> float | None:
+        """Decibels over interpolation that a network gains on a frame; None: not known."""
+        return self.split.gain(frame, model) if isinstance(self.split, HlsSplit) else None
+
     def frames(self, *, stop: float | None) -> Iterator[Frame]:
         """The frames of the picture side up to a media time."""
         for frame in self.split.pictures:

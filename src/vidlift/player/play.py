@@ -83,6 +83,7 @@ class _Session:
         self._governor = self._govern()
         self._loop: Loop | None = None
         self._received = 0
+        self._network: list[dict[str, Any]] = []
 
     def run(self) -> Receipt:
         index = 0
@@ -156,6 +157,7 @@ class _Session:
             tally=self._tally,
             meter=self._meter,
             wish=self._viewer.wish,
+            gain=film.gain,
             hurry=at is not None,
         )
         with ExitStack() as threads:
@@ -181,6 +183,7 @@ class _Session:
     def _leave_film(self) -> None:
         self._lost.update(self._film.lost)
         self._received += self._film.received or 0
+        self._network += [self._film.network] if self._film.network else []
         self._changes += self._governor.changes
         for name, seconds in self._governor.seen.items():
             if len(seconds) >= ENOUGH_PAIRS:
@@ -313,6 +316,7 @@ class _Session:
                 "first_picture_s": None if first is None else round(first - self._begun, 3),
                 "joules_per_second": None if joules is None else round(joules / seconds, 2),
                 "bytes_received": self._received or None,
+                "network": self._network,
             },
         )
 

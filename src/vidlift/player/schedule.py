@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from vidlift.client.gains import WORTH
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
 from vidlift.player.governor import LATE, Choice, Governor, Rung
@@ -14,6 +15,7 @@ from vidlift.player.shelf import Shelf
 from vidlift.stages.pair import Pair
 
 LOADING = "its network is being loaded"
+LITTLE_GAIN = "little to gain"
 
 NOT_BEGUN = -math.inf
 """The media time before playback begins: everything is early."""
@@ -32,6 +34,10 @@ class Picture:
 
     plain: Frame | None = None
     """The same by plain interpolation, where both are to be seen side by side."""
+
+
+Gain = Callable[[Frame, str], float | None]
+"""Decibels over interpolation that a network, by name, gains on a frame; None: not known."""
 
 
 def wait_for(frame: Frame, *, now: float) -> float:
@@ -84,12 +90,14 @@ def enlarge(
     tally: Tally,
     meter: Meter,
     wish: Wish,
+    gain: Gain | None = None,
     hurry: bool = False,
 ) -> Iterator[Picture]:
     """Yield the frames of the pairs, made bigger by what the governor chooses.
 
     Before the first, what it needs is loaded; what a later step needs is loaded beside the film,
-    and until it is there pairs are interpolated. In a ``hurry``, after a seek, the first frame
+    and until it is there pairs are interpolated. Where ``gain`` knows that a network gains next
+    to nothing on a pair, that is interpolated, too. In a ``hurry``, after a seek, the first frame
     is given interpolated, early, before all else.
     """
     first = True
@@ -98,8 +106,8 @@ def enlarge(
             for frame in pair.frames:
                 tally.drop(frame, LATE)
             continue
-        choice = governor.choose(pair)
         plain = governor.plain()
+        choice = _worth_it(governor.choose(pair), plain, pair, gain)
         interpolation = shelf.take(plain, pair)
         if first:
             first = False
@@ -113,6 +121,15 @@ def enlarge(
             tally.bypass(pair, choice.bypass)
         tally.made_by[choice.rung.name] += len(pair.frames)
         yield from _make(choice, plain, shelf, pair, governor, meter, wish)
+
+
+def _worth_it(choice: Choice, plain: Rung, pair: Pair, gain: Gain | None) -> Choice:
+    """The choice, or plain interpolation where the network is known to gain too little."""
+    if choice.bypass is None and gain is not None:
+        found = gain(pair.first, choice.rung.name)
+        if found is not None and found < WORTH:
+            return Choice(rung=plain, bypass=LITTLE_GAIN)
+    return choice
 
 
 def _at_hand(choice: Choice, plain: Rung, shelf: Shelf, pair: Pair) -> Choice:

@@ -16,6 +16,7 @@ from fractions import Fraction
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from vidlift.client.gains import Gains
 from vidlift.client.hls import HlsFilm, Piece, Track
 from vidlift.errors import InputError, NetworkError
 from vidlift.frame import Frame
@@ -126,6 +127,7 @@ class HlsSplit:
         self.name = film.name
         self._film = film
         self._times = _Times()
+        self._gains = Gains(film.card)
         self._muted = False
         self.sound: HlsSound | ApartSound | None = None
         self._begin(0.0, since=None)
@@ -149,6 +151,12 @@ class HlsSplit:
         self._film.go_on()
         assert self._times.base is not None
         self._begin(max(0.0, float(to - self._times.base)), since=to)
+
+    def gain(self, frame: Frame, model: str) -> float | None:
+        """Decibels that a network gains on a frame, as the title's card says; None: not known."""
+        if self._times.base is None:
+            return None
+        return self._gains.gain(float(frame.pts - self._times.base), frame.size, model)
 
     def mute(self) -> None:
         """The sound is not wanted (any more)."""
