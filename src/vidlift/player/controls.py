@@ -22,6 +22,7 @@ class Control(Enum):
     QUIETER = "quieter"
     LOUDER = "louder"
     MUTE = "sound off, on"
+    WORDS = "subtitles on, off"
     FULL_SCREEN = "full screen on, off"
     PICTURE = "save the picture as a PNG"
     LOOP = "play it over and over, or once"
@@ -45,6 +46,7 @@ CONTROLS = {
     "9": Control.QUIETER,
     "0": Control.LOUDER,
     "m": Control.MUTE,
+    "t": Control.WORDS,
     "f": Control.FULL_SCREEN,
     "s": Control.PICTURE,
     "l": Control.LOOP,

@@ -17,6 +17,7 @@ from vidlift.sinks.screen import shown_size, turn
 from vidlift.sources import is_url, open_entry
 from vidlift.sources.hls import ApartSound, HlsSound, HlsSplit
 from vidlift.sources.split import Sound, Split
+from vidlift.sources.words import Words
 from vidlift.video import VideoInfo
 
 LAST = 0.1
@@ -57,6 +58,11 @@ class Film:
     @property
     def sound(self) -> Sound | HlsSound | ApartSound | None:
         return self.split.sound
+
+    @property
+    def words(self) -> Words | None:
+        """Text subtitles that lie beside the pictures, None where there are none."""
+        return self.split.words if isinstance(self.split, Split) else None
 
     @property
     def lost(self) -> dict[str, int]:

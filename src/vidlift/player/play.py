@@ -115,9 +115,16 @@ class _Session:
             return index + 1
         return 0 if self._viewer.loop else None
 
+    def _subtitle(self) -> None:
+        """Have the viewer see the subtitles of this film, at first only if it asks for that."""
+        words = self._film.words
+        self._viewer.subtitle = (lambda _time: "") if words is None else words.at
+        self._viewer.subtitled = words is not None and words.wanted
+
     def _play_film(self) -> Leave | None:
         """Play the film that is open, with all seeks; returns why it was left."""
         at: float | None = None
+        self._subtitle()
         while True:
             leave = self._play_from(at)
             match leave:

@@ -87,6 +87,9 @@ class Viewer:
         self.subtitle: Callable[[float], str] = lambda _time: ""
         """What is said at a media time."""
 
+        self.subtitled = True
+        """Whether subtitles are shown."""
+
         self._info = self._help = False
         self._message: tuple[str, float] = ("", 0.0)
         self._bar_until = 0.0
@@ -144,7 +147,7 @@ class Viewer:
         if area[0] < 64 or area[1] < 64:
             return []
         barred = now < self._bar_until
-        if words := self.subtitle(time):
+        if self.subtitled and (words := self.subtitle(time)):
             bottom = overlay.bar_box(area)[1] - area[1] - size if barred else -2 * size
             draw(
                 ("subtitle", words),
@@ -224,6 +227,9 @@ class Viewer:
                 self._info = not self._info
             case Control.HELP:
                 self._help = not self._help
+            case Control.WORDS:
+                self.subtitled = not self.subtitled
+                self.say("subtitles" if self.subtitled else "no subtitles")
             case Control.FULL_SCREEN:
                 self.full_screen = not self.full_screen
             case Control.PICTURE:

@@ -23,7 +23,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from vidlift.errors import InputError
-from vidlift.sources import decode
+from vidlift.sources import decode, words
 from vidlift.sources.parks import Parks
 from vidlift.sources.pictures import Pictures
 from vidlift.sources.sdr import ToSdr
@@ -59,6 +59,9 @@ class Split:
         try:
             self._video = decode.video_stream(self._container, name=self.name)
             self._audio = sound_stream(self._container)
+            self.words = words.find(self._container)
+            """Text subtitles, as far as they came by with the rest; None: there are none."""
+
             self._to_sdr = ToSdr(time_base=self._video.time_base or Fraction(1, av.time_base))
             self._begin()
             self._start = self.pictures.begins
@@ -114,9 +117,11 @@ class Split:
     def _begin(self, *, since: Fraction | None = None) -> None:
         """Both sides from where the container stands, what was over before ``since`` left out."""
         video, audio = self._video, self._audio
-        streams = [video] if audio is None else [video, audio]
+        streams: list[Any] = [video] if audio is None else [video, audio]
+        if self.words is not None:
+            streams.append(self.words.stream)
         self._shared = Parks(
-            self._container.demux(streams),
+            self._without_words(self._container.demux(streams)),
             leading=video.index,
             following=None if audio is None else audio.index,
         )
@@ -132,6 +137,14 @@ class Split:
             if audio is None
             else Sound(self._shared.side(audio.index), self._shared.lost, since=since)
         )
+
+    def _without_words(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """Packets of pictures and sound; those of subtitles are taken in as they come by."""
+        for packet in packets:
+            if self.words is not None and packet.stream.index == self.words.index:
+                self.words.add(packet)
+            else:
+                yield packet
 
 
 class Sound:
