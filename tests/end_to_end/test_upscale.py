@@ -18,7 +18,7 @@ from support.clips import make_clip
 from support.files import digest
 from support.servers import part_of, scripted
 from support.shared import shared
-from vidlift.errors import VerificationError
+from vidlift.errors import UsageError, VerificationError
 from vidlift.jobs.upscale import UpscaleOptions, upscale_file
 from vidlift.jobs.verify import verify
 from vidlift.sinks import file as file_sink
@@ -95,6 +95,27 @@ def test_every_codec_and_scale(codec: str, scale: int, tmp_path: Path) -> None:
             video.codec_context.codec_tag == {"h264": "avc1", "hevc": "hvc1", "av1": "av01"}[codec]
         )
         assert video.codec_context.pix_fmt == "yuv420p10le"
+
+
+@pytest.mark.parametrize("codec", list(CODECS))
+def test_a_shape_that_is_not_square_is_kept(codec: str, tmp_path: Path) -> None:
+    shape = {"sample_aspect_ratio": Fraction(4, 3)}
+    clip = make_clip(tmp_path / "clip.mp4", tags=shape, sounds=0)
+    output = tmp_path / "out.mp4"
+    options = UpscaleOptions(model="bicubic-x2", encoder=EncoderOptions(codec=codec))
+    upscale_file(clip, output, options)
+    verify(clip, output)
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
+def test_av1_in_matroska_is_refused_where_it_would_lose_the_shape(tmp_path: Path) -> None:
+    shape = {"sample_aspect_ratio": Fraction(4, 3)}
+    clip = make_clip(tmp_path / "clip.mp4", tags=shape, sounds=0)
+    options = UpscaleOptions(model="bicubic-x2", encoder=EncoderOptions(codec="av1"))
+    with pytest.raises(UsageError, match=r"4:3.*mp4"):
+        upscale_file(clip, tmp_path / "out.mkv", options)
+    assert not list(tmp_path.glob("out*"))
 
 
 REAL = [

@@ -59,6 +59,15 @@ def container_of(output: Path) -> str:
         ) from None
 
 
+def check_container(container: str, codec: str, info: VideoInfo) -> None:
+    """Raises ``UsageError`` where codec and container together cannot say a picture's shape."""
+    if (container, codec) == ("matroska", "av1") and info.sar != 1:
+        raise UsageError(
+            f"samples of shape {info.sar.numerator}:{info.sar.denominator} cannot be told by AV1 "
+            "in Matroska as it is written here; use .mp4, or h264 or hevc"
+        )
+
+
 def join(
     picture: Picture, source: str | Path | BinaryIO, target: Path, *, container: str, name: str
 ) -> list[str]:
@@ -94,6 +103,8 @@ def _write(
         stream = out.add_stream_from_template(first.streams.video[0], opaque=True)
     _tag(stream, main)
     stream.time_base = picture.info.time_base
+    # Inside the stream as well for every codec but AV1, which has no word for it.
+    stream.codec_context.sample_aspect_ratio = picture.info.sar
     if picture.info.display_matrix is not None:
         stream.set_display_matrix(picture.info.display_matrix)
     if out.format.name == "mp4" and stream.codec_context.name == "hevc":

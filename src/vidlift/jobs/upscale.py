@@ -23,7 +23,7 @@ from vidlift import models
 from vidlift.descriptor import SCALES
 from vidlift.errors import OutputError, UsageError
 from vidlift.frame import Frame
-from vidlift.jobs.join import Picture, container_of, join
+from vidlift.jobs.join import Picture, check_container, container_of, join
 from vidlift.jobs.journal import Journal, open_journal
 from vidlift.jobs.progress import Progress, Report, silent
 from vidlift.jobs.work import Work, segments
@@ -94,6 +94,7 @@ def upscale_file(
     _check_output(source, where, may_exist=options.overwrite or folder.exists())
     with options.open_work(str(source)) as work:
         check_format(work.after, options.encoder)
+        check_container(container, options.encoder.codec, work.after)
         identity = _identity(work, options)
         with (
             _writing(where),
