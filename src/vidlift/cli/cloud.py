@@ -158,6 +158,72 @@ def sign(
     out.print(read_keys(secret_file).sign(path, expires=expires, depth=depth), soft_wrap=True)
 
 
+@cloud.command()
+def live(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A file, played at its own pace; - is a pipe.")
+    ],
+    library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="A folder of titles.")],
+    *,
+    rungs: Annotated[
+        str, typer.Option(metavar="180,270,…", help="Sizes, by the shorter side of the picture.")
+    ] = "180,270,360",
+    crf: Annotated[int | None, typer.Option(help="Quality, lower is better.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the title.")] = "live",
+    window: Annotated[int, typer.Option(help="Segments in the list.", min=3, max=1000)] = 8,
+) -> None:
+    """Offer what comes in as a live film, until it ends (Ctrl-C).
+
+    A list of the newest segments slides along; `serve` or any web server delivers it meanwhile.
+    """
+    from vidlift.cloud.live import LiveOptions, go_live
+
+    options = LiveOptions(
+        rungs=tuple(_numbers(rungs, "--rungs")),
+        crf=crf,
+        name=name,
+        window=window,
+        pace=source != "-",
+    )
+    err.print(f"vidlift: live in {library / name}; Ctrl-C ends it", soft_wrap=True)
+    title = go_live(sys.stdin.buffer if source == "-" else Path(source), library, options)
+    out.print(f"{library / title.name} has ended")
+
+
+@cloud.command()
+def report(
+    title: Annotated[Path, typer.Argument(metavar="TITLE", help="A title's folder.")],
+    *,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw it (extra: charts).")
+    ] = None,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE.json", help="Keep the figures.")
+    ] = None,
+) -> None:
+    """Show what super-resolution saves on a title: quality against bitrate, bits at equal quality.
+
+    Uses what `publish` measured; bits saved are Bjøntegaard's, over the rungs.
+    """
+    from vidlift.cloud.report import read_report
+
+    found = read_report(title)
+    table = Table(box=None, pad_edge=False)
+    for column in ("rung", "kbit/s", *found.curves):
+        table.add_column(column, justify="right")
+    for index, rung in enumerate(found.rungs):
+        rate = f"{found.rates[index] / 1000:.0f}"
+        table.add_row(rung, rate, *(f"{c[index]:.2f} dB" for c in found.curves.values()))
+    out.print(table)
+    for name, saved in found.saved.items():
+        text = "not comparable" if saved is None else f"{-saved:+.1f} % bits at equal PSNR-Y"
+        out.print(f"{name} against bicubic: {text}")
+    if as_json is not None:
+        found.save(as_json)
+    if chart is not None:
+        found.draw(chart)
+
+
 def _print_title(title: Title, library: Path) -> None:
     table = Table(box=None, pad_edge=False, title=str(library / title.name), title_justify="left")
     for column in ("rung", "size", "kbit/s", "MB"):

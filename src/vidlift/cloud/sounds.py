@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
@@ -18,11 +20,10 @@ from vidlift.cloud.files import write_whole
 from vidlift.cloud.pack import MEDIA_START
 from vidlift.sources import open_bytes
 from vidlift.sources.decode import open_container
+from vidlift.sources.split import RATE, Sound, SoundChunk
 
 BITRATE = 128_000
 """Bits a second of sound that is not AAC already."""
-
-RATE = 48_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,37 +142,46 @@ class _Encoded:
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self._container, self._stream = container, stream
+        self._encoder = SoundEncoder()
         self.channels = 2
+        self.header = self._encoder.header
+
+    def __iter__(self) -> Iterator[tuple[bytes, Fraction]]:
+        for chunk in Sound(iter(self._container.demux(self._stream)), Counter()):
+            yield from self._encoder.encode(chunk)
+        yield from self._encoder.finish()
+
+
+class SoundEncoder:
+    """Chunks of sound to AAC packets and their times, in seconds, which follow the chunks'."""
+
+    def __init__(self) -> None:
         self._file = io.BytesIO()
         self._out = av.open(self._file, "w", format="mp4", options=_MUXING)
         coded: Any = self._out.add_stream("aac", rate=RATE)
         coded.codec_context.layout = "stereo"
         coded.codec_context.bit_rate = BITRATE
         self._coded = coded
+        self._resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
         self._out.start_encoding()
         self.header = header_of(self._file.getvalue())
 
-    def __iter__(self) -> Iterator[tuple[bytes, Fraction]]:
-        resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
-        laid: Fraction | None = None
-        with self._out:
-            for frame in self._frames():
-                for part in resampler.resample(frame):
-                    # The encoder counts samples: gaps in the file are kept by its times.
-                    if laid is None or part.pts is None:
-                        laid = Fraction(part.pts or 0, RATE)
-                    for packet in self._coded.encode(part):
-                        yield bytes(packet), packet.pts * packet.time_base
-            for packet in self._coded.encode(None):
-                yield bytes(packet), packet.pts * packet.time_base
+    def encode(self, chunk: SoundChunk) -> Iterator[tuple[bytes, Fraction]]:
+        samples = np.ascontiguousarray(chunk.samples).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+        frame.sample_rate = RATE
+        frame.pts, frame.time_base = round(chunk.pts * RATE), Fraction(1, RATE)
+        for part in self._resampler.resample(frame):
+            yield from self._packets(part)
 
-    def _frames(self) -> Iterator[av.AudioFrame]:
-        for packet in self._container.demux(self._stream):
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                continue  # a damaged packet of sound is a short silence
-            yield from (frame for frame in frames if frame.pts is not None)
+    def finish(self) -> Iterator[tuple[bytes, Fraction]]:
+        """What the encoder still holds. It is gone afterwards."""
+        yield from self._packets(None)
+        self._out.close()
+
+    def _packets(self, frame: av.AudioFrame | None) -> Iterator[tuple[bytes, Fraction]]:
+        for packet in self._coded.encode(frame):
+            yield bytes(packet), packet.pts * packet.time_base
 
 
 _MUXING = {"movflags": "empty_moov+default_base_moof+cmaf", "use_editlist": "0"}

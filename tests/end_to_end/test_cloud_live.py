@@ -1,0 +1,101 @@
+"""A live title: what a viewer finds at each moment, and at the end."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import m3u8
+import pytest
+
+from support.clips import make_clip
+from vidlift.client.hls import HlsFilm
+from vidlift.cloud.live import LiveOptions, go_live
+from vidlift.cloud.serve import serving
+from vidlift.errors import OutputError
+from vidlift.sources.hls import HlsSplit
+
+OPTIONS = LiveOptions(rungs=(32,), window=3)
+
+
+class Clock:
+    """Time that passes only while somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("live")
+    return make_clip(folder / "clip.mkv", frames=60, rate=Fraction(3), width=64, height=48)
+
+
+def test_the_window_slides_and_ends(clip: Path, tmp_path: Path) -> None:
+    clock = Clock()
+    seen: list[tuple[int, int, int, bool]] = []
+
+    def look(count: int, end: Fraction) -> None:
+        (folder,) = (tmp_path / "live").glob("live-*")
+        listed = m3u8.load(str(folder / "32p" / "index.m3u8"))
+        assert [s.uri for s in listed.segments] == [
+            f"{n:05d}.m4s" for n in range(max(0, count - 3), count)
+        ]
+        for segment in listed.segments:
+            assert (folder / "32p" / segment.uri).is_file()
+            assert (folder / "sound-0" / segment.uri).is_file()
+        assert end == 2 * count
+        assert clock.now >= float(end) - 0.4, "a file is not faster than its own time"
+        seen.append((count, listed.media_sequence, listed.target_duration, listed.is_endlist))
+
+    title = go_live(clip, tmp_path, OPTIONS, tell=look, clock=clock, pause=clock.pause)
+    assert [row[0] for row in seen] == list(range(1, 11))
+    assert [row[1] for row in seen] == [0, 0, 0, 1, 2, 3, 4, 5, 6, 7]
+    assert {row[2:] for row in seen} == {(3, False)}
+    assert title.card["live"] is False
+    (folder,) = title.folder.glob("live-*")
+    assert m3u8.load(str(folder / "32p" / "index.m3u8")).is_endlist
+    assert len(list((folder / "32p").glob("*.m4s"))) <= 3 + 4 + 1
+
+
+def test_what_was_live_can_be_received(clip: Path, tmp_path: Path) -> None:
+    options = LiveOptions(rungs=(32,), window=20, pace=False)
+    go_live(BytesIO(clip.read_bytes()), tmp_path, options)
+    with (
+        serving(tmp_path) as base,
+        closing(HlsFilm(f"{base}/live/master.m3u8")) as film,
+        closing(HlsSplit(film)) as split,
+    ):
+        times = [frame.pts for frame in split.pictures]
+        assert len(times) == 60
+        rounding = Fraction(1, 1000)  # Matroska's
+        for number, time in enumerate(times):
+            assert abs(time - times[0] - Fraction(number, 3)) <= rounding
+        assert split.sound is not None
+        chunks = list(split.sound)
+        assert abs(chunks[0].pts - times[0]) < Fraction(1, 10)
+        last = chunks[-1]
+        assert abs(last.pts + Fraction(len(last.samples), 48000) - times[0] - 20) < Fraction(1, 5)
+        assert split.pictures.lost == {}
+
+
+def test_a_title_on_demand_is_not_overwritten(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "live").mkdir()
+    with pytest.raises(OutputError, match="no live title"):
+        go_live(clip, tmp_path, OPTIONS)
+
+
+def test_a_second_broadcast_takes_the_place_of_the_first(clip: Path, tmp_path: Path) -> None:
+    options = LiveOptions(rungs=(32,), window=3, pace=False)
+    first = go_live(clip, tmp_path, options)
+    second = go_live(clip, tmp_path, options)
+    assert second.card["version"] != first.card["version"]
+    assert (second.folder / second.card["version"]).is_dir()
