@@ -19,9 +19,6 @@ from vidlift.errors import UsageError
 from vidlift.frame import Frame, Plane, chroma_shape
 from vidlift.models.reach import reach
 
-CHROMA_REACH = 2
-"""Input samples on each side that a sample of chroma depends on."""
-
 
 class Upscaler:
     """Super-resolves by the scale of its model, on one engine.

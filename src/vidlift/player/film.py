@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from vidlift.client.hls import HlsFilm
 from vidlift.frame import Frame
 from vidlift.player.viewer import Span
 from vidlift.sinks.screen import shown_size, turn
 from vidlift.sources import is_url, open_entry
-from vidlift.sources.hls import ApartSound, HlsSound, HlsSplit
 from vidlift.sources.split import Sound, Split
 from vidlift.sources.words import Words
 from vidlift.video import VideoInfo
+
+if TYPE_CHECKING:
+    from vidlift.sources.hls import ApartSound, HlsSound, HlsSplit
 
 LAST = 0.1
 """Seconds before the end of a film that a seek goes to at most."""
@@ -38,11 +39,7 @@ class Film:
             if not isinstance(self._entry, Path):
                 self._open.enter_context(closing(self._entry))
             self.split: Split | HlsSplit = self._open.enter_context(
-                closing(
-                    HlsSplit(self._entry)
-                    if isinstance(self._entry, HlsFilm)
-                    else Split(self._entry, name=self.name)
-                )
+                closing(_split(self._entry, self.name))
             )
             undo.pop_all()
         self.info: VideoInfo = self.split.pictures.info
@@ -81,11 +78,13 @@ class Film:
     @property
     def network(self) -> dict[str, Any]:
         """How the film was received, for receipts; empty for a file."""
-        return self._entry.report() if isinstance(self._entry, HlsFilm) else {}
+        report = getattr(self._entry, "report", None)
+        found: dict[str, Any] = {} if report is None else report()
+        return found
 
     def gain(self, frame: Frame, model: str) -> float | None:
         """Decibels over interpolation that a network gains on a frame; None: not known."""
-        return self.split.gain(frame, model) if isinstance(self.split, HlsSplit) else None
+        return None if isinstance(self.split, Split) else self.split.gain(frame, model)
 
     def frames(self, *, stop: float | None) -> Iterator[Frame]:
         """The frames of the picture side up to a media time."""
@@ -114,3 +113,13 @@ def shown_name(where: str) -> str:
         return where
     parts = urlsplit(where)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _split(entry: Any, name: str) -> Split | HlsSplit:
+    """Sound and pictures apart. What plays from a network is loaded for a network only."""
+    if isinstance(entry, Path):
+        return Split(entry, name=name)
+    from vidlift.client.hls import HlsFilm
+    from vidlift.sources.hls import HlsSplit
+
+    return HlsSplit(entry) if isinstance(entry, HlsFilm) else Split(entry, name=name)

@@ -1,4 +1,4 @@
-"""Do nothing where nothing changed: only tiles whose pixels are new go through the network.
+"""Do nothing where nothing changed: only tiles of luma that are new go through the network.
 
     the same as before     ┌──┬──┬──┬──┐     a tile sees its halo, so a change near its border
     a change  ▒            │  │  │  │  │     counts for it as well
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlift.frame import Frame, Plane, chroma_shape
-from vidlift.upscaler import CHROMA_REACH, Upscaler
+from vidlift.upscaler import Upscaler
 
 TILE = 32
 """Side of a tile in input samples, its halo apart."""
@@ -91,14 +91,15 @@ class Reuse:
                 form = self._luma_form(frame)
             else:
                 run = partial(self._upscaler.chroma_planes, layout=frame.layout, bits=frame.bits)
-                form = {**self._luma_form(frame), "reach": CHROMA_REACH, "multiple_of": 1}
+                # Interpolation is cheap: a plane of chroma is repeated as a whole, or made anew.
+                form = {**self._luma_form(frame), "reach": None}
             self._lanes[key] = _Lane(run, **form)
         return self._lanes[key]
 
     def _luma_form(self, frame: Frame) -> dict[str, Any]:
         return {
             "scale": self._upscaler.scale,
-            "reach": self._upscaler.reach,
+            "reach": None if self._upscaler.descriptor.tier == "kernel" else self._upscaler.reach,
             "multiple_of": self._upscaler.descriptor.multiple_of,
             "threshold": self._threshold << (frame.bits - 8),
         }
