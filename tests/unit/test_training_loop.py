@@ -56,6 +56,16 @@ def test_an_interruption_leaves_a_state_to_go_on_from(tmp_path: Path, folder: Pa
     assert steps == [2, 6, 6]
 
 
+def into(losses: list[float]) -> loop.Report:
+    """Keeps the losses that are reported, each as often as it is."""
+
+    def report(status: loop.Status) -> None:
+        if status.loss is not None:
+            losses.append(status.loss)
+
+    return report
+
+
 def _interrupt(status: loop.Status) -> None:
     if status.step == 2:
         raise KeyboardInterrupt
@@ -71,7 +81,7 @@ def test_training_brings_the_loss_down(tmp_path: Path, folder: Path) -> None:
             data=folder,
             out=tmp_path / "run",
             on=MACHINE,
-            report=lambda status: losses.append(status.loss or 0.0),
+            report=into(losses),
         )
     finally:
         loop.LOG_EVERY = real
@@ -81,15 +91,35 @@ def test_training_brings_the_loss_down(tmp_path: Path, folder: Path) -> None:
 def test_a_run_gives_the_loss_that_it_always_gave(tmp_path: Path, folder: Path) -> None:
     # Of the first version of the loop. Processors add floats in other orders, hence the width.
     wanted = tiny(architecture="plain-8x2", steps=40, batch=4, warmup=5)
-    losses: list[float | None] = []
+    losses: list[float] = []
     loop.train(
         wanted,
         data=folder,
         out=tmp_path / "run",
         on=MACHINE,
-        report=lambda status: losses.append(status.loss),
+        report=into(losses),
     )
     assert losses[-1] == pytest.approx(6.978, abs=0.01)
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("muon", 1e-2), ("adam", 1e-3)])
+def test_either_optimizer_brings_the_loss_down(
+    tmp_path: Path, folder: Path, optimizer: str, rate: float
+) -> None:
+    wanted = tiny(optimizer=optimizer, rate=rate, steps=60)
+    short = tiny(optimizer=optimizer, rate=rate, steps=5)
+    losses: list[float] = []
+    for recipe_, out in ((short, "short"), (wanted, "long")):
+        loop.train(
+            recipe_,
+            data=folder,
+            out=tmp_path / out,
+            on=MACHINE,
+            report=into(losses),
+        )
+    assert losses[-1] < losses[0]
+    with pytest.raises(UsageError, match="one of muon, adam"):
+        tiny(optimizer="sgd")
 
 
 def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path, folder: Path) -> None:

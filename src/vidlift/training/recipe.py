@@ -11,6 +11,8 @@ from typing import Any
 from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import UsageError
 
+OPTIMIZERS = ("muon", "adam")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -43,6 +45,9 @@ class Recipe:
 
     rate: float = 1e-2
     """Learning rate of Muon, for kernels; the rest learns by Adam at a tenth of it."""
+
+    optimizer: str = "muon"
+    """``muon``, or ``adam`` for all at ``rate``, to compare with."""
 
     warmup: int = 100
     """Steps over which the rate rises; then it falls to 0 along a cosine."""
@@ -83,6 +88,11 @@ class Recipe:
         if not self.pictures and not self.packs and not self.titles:
             raise UsageError(
                 f"recipe {self.name}: it names neither pictures nor packs nor titles to learn from"
+            )
+        if self.optimizer not in OPTIMIZERS:
+            raise UsageError(
+                f"recipe {self.name}: optimizer is one of {', '.join(OPTIMIZERS)}, "
+                f"got {self.optimizer!r}"
             )
         if not 0 <= self.teacher_share <= 1 or self.feature_share < 0:
             raise UsageError(

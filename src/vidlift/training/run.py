@@ -47,7 +47,7 @@ class Run:
         self._guide = _on(guide, self._device) if guide is not None else None
         self._objective = Objective(recipe, self._network, guide=self._guide)
         self._learning = [*self._network.parameters(), *self._objective.adapters.parameters()]
-        self._optimizer = _optimizer(self._network, self._objective.adapters, recipe.rate)
+        self._optimizer = _optimizer(self._network, self._objective.adapters, recipe)
         self.step, self.seconds = 0, 0.0
         self.whole = True
         """False in the middle of a step, when there is no state to keep."""
@@ -159,15 +159,23 @@ def _take_over(network: nn.Module, weights: dict[str, Tensor]) -> None:
     network.load_state_dict(own)
 
 
-def _optimizer(network: Plain, adapters: nn.Module, rate: float) -> Muon:
-    """Muon for kernels; Adam, at a tenth of the rate, for biases and the image-space residual."""
+def _optimizer(network: Plain, adapters: nn.Module, recipe: Recipe) -> Muon:
+    """Muon for kernels; Adam, at a tenth of the rate, for biases and the image-space residual.
+
+    Or Adam for all, at the rate itself.
+    """
     kernels = [p for n, p in network.named_parameters() if p.ndim == 4 and n != "skip.weight"]
     others = [p for n, p in network.named_parameters() if p.ndim != 4 or n == "skip.weight"]
     others += adapters.parameters()
-    adam = {"lr": rate / 10, "betas": (0.9, 0.99), "eps": 1e-8, "use_muon": False}
-    optimizer = Muon(
-        [{"params": kernels, "lr": rate, "use_muon": True}, {"params": others, **adam}]
-    )
+    adam = {"betas": (0.9, 0.99), "eps": 1e-8, "use_muon": False}
+    if recipe.optimizer == "adam":
+        groups = [{"params": [*kernels, *others], "lr": recipe.rate, **adam}]
+    else:
+        groups = [
+            {"params": kernels, "lr": recipe.rate, "use_muon": True},
+            {"params": others, "lr": recipe.rate / 10, **adam},
+        ]
+    optimizer = Muon(groups)
     for group in optimizer.param_groups:
         group["full_rate"] = group["lr"]
     return optimizer
