@@ -27,7 +27,13 @@ PACKAGES = {
 }
 """Needs that are packages: name -> modules."""
 
-PROGRAMS = {"ffmpeg": "ffmpeg", "chromium": "chromium", "make": "make", "git": "git"}
+PROGRAMS = {
+    "ffmpeg": "ffmpeg",
+    "chromium": "chromium",
+    "nginx": "nginx",
+    "make": "make",
+    "git": "git",
+}
 """Needs that are programs: name -> what is looked up on the path."""
 
 REQUIRABLE = ("shared", *PACKAGES, *PROGRAMS)

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 
 from vidlift.cloud.answer import ASK, answer
 from vidlift.cloud.catalogue import catalogue, page
-from vidlift.cloud.library import check_library, served_file
+from vidlift.cloud.library import check_library, plain_parts, served_file
 from vidlift.cloud.observe import Observed
 from vidlift.cloud.tokens import KeyFile
 
@@ -90,9 +90,12 @@ def make_app(
         return Response(observed.figures(), media_type="text/plain; version=0.0.4")
 
     async def auth(request: Request) -> Response:
-        """A proxy asks for each request, the path as it came in X-Original-URI."""
-        path = request.headers.get("x-original-uri", "").partition("?")[0]
-        return Response(status_code=403 if allowed(path) is None else 204)
+        """A proxy asks for each request, the path as it came in X-Original-URI.
+
+        It will decode the path itself, so one that could be read in two ways is refused.
+        """
+        path = allowed(request.headers.get("x-original-uri", "").partition("?")[0])
+        return Response(status_code=204 if path is not None and plain_parts(path) else 403)
 
     middleware = [
         Middleware(

@@ -102,14 +102,11 @@ def title_name(text: str) -> str:
 def served_file(library: Path, path: str) -> Path | None:
     """The file that a URL's path names, None where there is none that may be served.
 
-    ``library`` is resolved; ``path`` is as it came, percent-encoded. Every part must be a plain
-    name, so that no encoding, link or dot leads out of the library or to a hidden file.
+    ``library`` is resolved; ``path`` is as it came, percent-encoded. No encoding, link or dot
+    leads out of the library or to a hidden file.
     """
-    try:
-        parts = [unquote(part, errors="strict") for part in path.split("/") if part]
-    except UnicodeDecodeError:
-        return None
-    if not parts or not all(_is_plain(part) for part in parts):
+    parts = plain_parts(path)
+    if not parts:
         return None
     wanted = library.joinpath(*parts)
     if wanted.suffix.lower() not in MEDIA_TYPES:
@@ -119,6 +116,18 @@ def served_file(library: Path, path: str) -> Path | None:
     except (OSError, ValueError):
         return None
     return found if found.is_relative_to(library) and found.is_file() else None
+
+
+def plain_parts(path: str) -> list[str] | None:
+    """The names in a URL's path, decoded; None unless each is the plain name of one file.
+
+    So no server that decodes and joins the path in its own way can come to another file.
+    """
+    try:
+        parts = [unquote(part, errors="strict") for part in path.split("/") if part]
+    except UnicodeDecodeError:
+        return None
+    return parts if all(_is_plain(part) for part in parts) else None
 
 
 def _is_plain(part: str) -> bool:

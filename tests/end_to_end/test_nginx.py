@@ -1,0 +1,157 @@
+"""The nginx configuration of docs/deploy.md, run as it stands on this machine."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from support.shared import ROOT, require
+from vidlift.cloud.app import AppOptions
+from vidlift.cloud.serve import serving
+from vidlift.cloud.tokens import Keys, read_keys
+
+DOCUMENT = ROOT / "docs" / "deploy.md"
+SEGMENT = bytes(range(256)) * 100
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def nginx(folder: Path, configuration: str, port: int) -> Iterator[None]:
+    """nginx in the foreground, everything it writes in ``folder``."""
+    file = folder / "nginx.conf"
+    file.write_text(f"daemon off;\nuser root;\npid {folder}/pid;\n{configuration}")
+    process = subprocess.Popen(
+        ["nginx", "-p", str(folder), "-c", str(file), "-e", str(folder / "error.log")]
+    )
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("keys") / "secrets"
+    file.write_text("k1:a-secret-for-this-test\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nginx")
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path, keys: Path) -> Iterator[str]:
+    require("nginx")
+    library = folder / "library"
+    for title in ("film", "other"):
+        (library / title / "3f2a" / "270p").mkdir(parents=True)
+        (library / title / "3f2a" / "270p" / "00000.m4s").write_bytes(SEGMENT)
+        (library / title / "master.m3u8").write_bytes(b"#EXTM3U\n" + b"#\n" * 1000)
+    (library / ".film.vidlift-job").mkdir()
+    (library / ".film.vidlift-job" / "x.m4s").write_bytes(b"unfinished")
+    found = re.search(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert found is not None
+    port = free_port()
+    with serving(library, options=AppOptions(secret_file=keys)) as checker:
+        text = found[1]
+        for old, new in (
+            ("127.0.0.1:8080", f"127.0.0.1:{port}"),
+            ("http://127.0.0.1:8081", checker),
+            ("/srv/library", str(library)),
+            ("access_log access.log", f"access_log {folder}/access.log"),
+        ):
+            assert old in text
+            text = text.replace(old, new)
+        with nginx(folder, text, port):
+            yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def signed(keys: Path) -> str:
+    """The film's folder, signed."""
+    return read_keys(keys).sign("/film", expires=4_000_000_000)
+
+
+def test_signed_files_are_served_with_ranges_and_rules(base: str, signed: str) -> None:
+    url = f"{base}{signed}/3f2a/270p/00000.m4s"
+    whole = httpx2.get(url)
+    assert (whole.status_code, whole.content) == (200, SEGMENT)
+    assert whole.headers["content-type"] == "video/iso.segment"
+    assert "immutable" in whole.headers["cache-control"]
+    assert whole.headers["access-control-allow-origin"] == "*"
+    part = httpx2.get(url, headers={"range": "bytes=5-9"})
+    assert (part.status_code, part.content) == (206, SEGMENT[5:10])
+    known = httpx2.get(url, headers={"if-none-match": whole.headers["etag"]})
+    assert known.status_code == 304
+    assert httpx2.head(url).status_code == 200
+
+
+def test_lists_are_asked_about_and_compressed(base: str, signed: str) -> None:
+    answer = httpx2.get(f"{base}{signed}/master.m3u8", headers={"accept-encoding": "gzip"})
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["content-type"] == "application/vnd.apple.mpegurl"
+
+
+def test_nothing_else_is_served(base: str, signed: str, keys: Path) -> None:
+    expired = read_keys(keys).sign("/film", expires=1_000_000_000)
+    forged = Keys(secrets={"k1": b"another secret altogether"}).sign("/film", expires=4_000_000_000)
+    assert httpx2.get(f"{base}/film/master.m3u8").status_code == 403
+    assert httpx2.get(f"{base}{expired}/master.m3u8").status_code == 403
+    assert httpx2.get(f"{base}{forged}/master.m3u8").status_code == 403
+    assert httpx2.get(f"{base}{signed}/nothing.m4s").status_code == 404
+    assert httpx2.get(f"{base}/_auth").status_code == 404
+    assert httpx2.post(f"{base}{signed}/master.m3u8").status_code in (403, 405)
+    everything = read_keys(keys).sign("/", expires=4_000_000_000)
+    assert httpx2.get(f"{base}{everything}/.film.vidlift-job/x.m4s").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../other/master.m3u8",
+        "/%2e%2e/other/master.m3u8",
+        "/x/../../other/master.m3u8",
+        "/..%2fother/master.m3u8",
+        "/%2e%2e%2fother/master.m3u8",
+        "/./../other/master.m3u8",
+        "/../../../../etc/passwd",
+    ],
+)
+def test_a_link_to_one_title_is_none_to_another(base: str, signed: str, path: str) -> None:
+    host, port = base.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        request = f"GET {signed}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        answer = connection.recv(100)
+    assert answer.split(b" ")[1] in (b"403", b"404", b"400")
+
+
+def test_a_token_reaches_no_log(base: str, signed: str, folder: Path) -> None:
+    httpx2.get(f"{base}{signed}/master.m3u8")
+    proof = signed.split(".")[3].partition("/")[0]
+    text = (folder / "access.log").read_text()
+    assert "/~/film/master.m3u8" in text
+    assert proof not in text
