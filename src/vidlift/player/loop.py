@@ -192,6 +192,8 @@ class Loop:
                     return True
                 self.position = float(first.frame.pts)
                 self._show(first)
+                # A window that was just opened has much to see to before time may run.
+                self._mind(0)
             if first is not None and not first.early and pictures.full:
                 since = self._monotonic() if since is None else since
                 if self._monotonic() - since >= PREROLL or self._sound_is_there():

@@ -226,7 +226,7 @@ class _Session:
             return "there is no picture yet"
         seconds = float(picture.frame.pts) - self._film.span.start
         moment = overlay.clock_text(seconds).replace(":", ".")
-        where = Path(f"{Path(self._film.name).stem}-{moment}-{picture.by}.png")
+        where = Path(f"{Path(self._film.name).stem}-{moment}-{picture.by.replace(' ', '-')}.png")
         rgb = to_rgb(
             picture.frame, source_height=self._film.info.height, siting=self._film.info.siting
         )
@@ -314,7 +314,7 @@ class _Session:
             warnings=(*self._warnings, *(f"{n} x {why}" for why, n in self._lost.items())),
             extra={
                 "display": self._options.display,
-                "clock": "wall" if self._film.sound is None else "audio",
+                "clock": "wall" if self._film.sound is None or self._speaker is None else "audio",
                 "skew_ms": _skew(record.skew),
                 "stalls": record.stalls,
                 "drops": tally.drops,
