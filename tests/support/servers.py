@@ -20,6 +20,7 @@ class Asked:
     number: int
     """How many requests came before."""
 
+    body: bytes
     gone: Event = field(repr=False)
     """Set when the test ends: what a silent server waits for."""
 
@@ -53,10 +54,14 @@ def scripted(script: Script) -> Iterator[tuple[str, list[Asked]]]:
                     head += more
                 if not head:
                     continue
+                head, _, body = head.partition(b"\r\n\r\n")
                 first, *lines = head.decode("latin-1").split("\r\n")
                 fields = (line.partition(":") for line in lines if line)
                 headers = {name.lower(): value.strip() for name, _, value in fields}
-                request = Asked(first.split(" ")[1], headers, len(asked), gone)
+                length = int(headers.get("content-length", 0))
+                while len(body) < length:
+                    body += connection.recv(65536)
+                request = Asked(first.split(" ")[1], headers, len(asked), body, gone)
                 asked.append(request)
                 for part in script(request):
                     connection.sendall(part)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import av
 
-from vidlift.cloud.pack import MEDIA_START
 from vidlift.sources import open_bytes
 from vidlift.sources.decode import open_container
 
@@ -91,8 +90,7 @@ def plain_text(text: str) -> str:
 
 
 def _vtt(cues: list[tuple[Fraction, Fraction, str]]) -> str:
-    ticks = int(MEDIA_START * 90_000)
-    blocks = [f"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:{ticks}"]
+    blocks = ["WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0"]
     blocks += [f"{stamp(start)} --> {stamp(stop)}\n{text}" for start, stop, text in sorted(cues)]
     return "\n\n".join(blocks) + "\n"
 

@@ -12,7 +12,6 @@ from contextlib import closing
 
 from vidlift import models
 from vidlift.cloud.ladder import Rung
-from vidlift.cloud.pack import MEDIA_START
 from vidlift.descriptor import SCALES
 from vidlift.errors import ModelError
 from vidlift.frame import Frame, Plane
@@ -64,7 +63,7 @@ class GainMeter:
         """PSNR-Y in dB by rung and model: the mean over ``originals``, at the title's times."""
         found = {}
         for rung in self._rungs:
-            wanted = {frame.pts + MEDIA_START: frame for frame in originals}
+            wanted = {frame.pts: frame for frame in originals}
             scores: dict[str, list[float]] = {}
             for small in _decoded(segments[rung.name]):
                 if small.pts in wanted:

@@ -26,7 +26,7 @@ from vidlift.cloud.boxes import Sample, codec_string, fragment, header_of, times
 from vidlift.cloud.files import write_whole
 from vidlift.cloud.ladder import Rung, brought_down, rungs, shrink
 from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
-from vidlift.cloud.pack import MEDIA_START, segment_of
+from vidlift.cloud.pack import segment_of
 from vidlift.cloud.playlists import Alternative, Variant, master_playlist, media_playlist
 from vidlift.cloud.sounds import SoundEncoder
 from vidlift.errors import OutputError
@@ -211,8 +211,7 @@ class _Broadcast:
             raise
         depth = GOP_CODECS[self._gop.codec].reordered
         if not self._before:
-            step = min((end - times[0]) / len(times), MEDIA_START / (depth + 1))
-            self._before = [times[0] - step * back for back in range(depth, 0, -1)]
+            self._before = [times[0]] * depth
         for rung, gop in zip(self._rungs, gops, strict=True):
             self._write(rung, gop, end, seconds=end - times[0])
         self._before = [*self._before, *times][-depth:]
@@ -228,16 +227,14 @@ class _Broadcast:
         packets = [packet for chunk in chunks for packet in self._encoder.encode(chunk)]
         start = self._times[-1][0]
         timed = [
-            (int((MEDIA_START + pts - self.origin) * ticks), data)
-            for data, pts in packets
-            if pts >= self.origin
+            (int((pts - self.origin) * ticks), data) for data, pts in packets if pts >= self.origin
         ]
         folder = self._content / "sound-0"
         if self.count == 0:
             write_whole(folder / "init.mp4", header)
             self._codecs["sound-0"] = codec_string(header)
         samples = [Sample(data=data, duration=1024) for _, data in timed]
-        first = timed[0][0] if timed else int((MEDIA_START + start) * ticks)
+        first = timed[0][0] if timed else int(start * ticks)
         data = fragment(samples, number=self.count + 1, decoded_at=first)
         write_whole(folder / f"{self.count:05d}.m4s", data)
         self._note("sound-0", data, end - start)

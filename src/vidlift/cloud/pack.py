@@ -34,15 +34,13 @@ SEGMENT = Fraction(4)
 _AHEAD = 4
 """Frames decoded and brought down while earlier ones are encoded."""
 
-MEDIA_START = Fraction(1)
-"""The time in the segments of every rendition that is 0 in the title. See the note below."""
-
 # Note [Decoding times]
-# Pictures that refer to later ones are decoded after those, so decoding has to begin before the
-# first picture is shown, and times in fragments are not negative: hence MEDIA_START. (Negative
-# offsets from decoding to showing would do without it, and are misread by many players.)
-# A picture is decoded when the one REORDERED places before it in order of showing is shown, which
-# needs the last times of the segment before, and keeps decoding times in line across segments.
+# Pictures that refer to later ones are decoded after those. A picture is decoded when the one
+# REORDERED places before it in order of showing is shown, which needs the last times of the
+# segment before and keeps decoding times in line across segments. Nothing is decoded before the
+# film begins, since fragments know no negative times: the first few pictures follow one another
+# by a tick. (Negative offsets from decoding to showing would be another way, which many players
+# misread; a film that begins late would be a third, and players skip the hole.)
 
 Measure = Callable[[dict[str, bytes], list[Frame]], dict[str, dict[str, float]]]
 """From the coded segment of each rung and some original frames of it to the quality by rung and
@@ -130,7 +128,7 @@ class Packer:
                     encoder.abandon()
                 raise
         assert start is not None
-        before = self._before(start, end=end, frames=frames)
+        before = self._before(start)
         files = self._files(coded, index, before=before, end=end)
         for rung, (header, data) in zip(self._rungs, files, strict=True):
             if index == 0:
@@ -148,13 +146,10 @@ class Packer:
             Row(start=str(start), end=str(end), frames=frames, tail=tail, sizes=sizes, gain=gain)
         )
 
-    def _before(self, start: Fraction, *, end: Fraction, frames: int) -> list[Fraction]:
-        """When the last frames before this segment were shown, made up before the first."""
+    def _before(self, start: Fraction) -> list[Fraction]:
+        """When the last frames before this segment were shown; its start where it is the first."""
         rows = self._journal.rows
-        if rows:
-            return [Fraction(time) for time in rows[-1].tail]
-        step = min((end - start) / frames, MEDIA_START / (self._reordered + 1))
-        return [start - step * back for back in range(self._reordered, 0, -1)]
+        return [Fraction(time) for time in rows[-1].tail] if rows else [start] * self._reordered
 
     def _files(
         self, coded: list[list[Gop]], index: int, *, before: list[Fraction], end: Fraction
@@ -184,8 +179,10 @@ def segment_of(
     the last frame of these is shown until ``end``.
     """
     ticks = timescale(header)
-    shown = [_ticks(packet.pts, ticks) for packet in packets]
-    decoded = [*(_ticks(pts, ticks) for pts in before), *sorted(shown), _ticks(end, ticks)]
+    shown = [int(packet.pts * ticks) for packet in packets]
+    decoded = [*(int(pts * ticks) for pts in before), *sorted(shown), int(end * ticks)]
+    for index in range(1, len(decoded)):
+        decoded[index] = max(decoded[index], decoded[index - 1] + 1)
     samples = []
     for index, (packet, pts) in enumerate(zip(packets, shown, strict=True)):
         assert decoded[index] <= pts, "a picture is shown before it is decoded"
@@ -198,10 +195,6 @@ def segment_of(
             )
         )
     return fragment(samples, number=number, decoded_at=decoded[0])
-
-
-def _ticks(seconds: Fraction, ticks: int) -> int:
-    return int((seconds + MEDIA_START) * ticks)
 
 
 def _coded(info: VideoInfo, rung: Rung, bits: int) -> VideoInfo:

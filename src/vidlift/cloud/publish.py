@@ -20,7 +20,7 @@ from vidlift.cloud.gain import TIERS, GainMeter
 from vidlift.cloud.journal import Journal, open_journal
 from vidlift.cloud.ladder import LADDER, Rung, brought_down, rungs
 from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
-from vidlift.cloud.pack import GOP, MEDIA_START, SEGMENT, Packer
+from vidlift.cloud.pack import GOP, SEGMENT, Packer
 from vidlift.cloud.pictures import write_poster, write_thumbnails
 from vidlift.cloud.playlists import media_playlist
 from vidlift.cloud.sounds import SoundTrack, write_sounds
@@ -31,7 +31,7 @@ from vidlift.sinks.gop import GOP_CODECS, GopOptions
 from vidlift.sources import open_bytes
 from vidlift.sources.file import FileSource
 
-FORMAT = 2
+FORMAT = 3
 """Raised when what is published of the same video with the same options becomes another thing."""
 
 
@@ -200,7 +200,7 @@ def _write_whole_file(
     whole = journal.content / f"{rung.name}.mp4"
     info = replace(brought_down(source.info, rung), bits=8)
     end = origin + Fraction(journal.rows[-1].end)
-    picture = Picture(segments=((fragments, origin - MEDIA_START),), info=info, end=end)
+    picture = Picture(segments=((fragments, origin),), info=info, end=end)
     join(picture, open_bytes(str(video)), whole, container="mp4", name=str(video))
     fragments.unlink()
     return whole

@@ -17,7 +17,6 @@ from av.container import InputContainer
 
 from vidlift.cloud.boxes import Sample, codec_string, fragment, header_of, timescale
 from vidlift.cloud.files import write_whole
-from vidlift.cloud.pack import MEDIA_START
 from vidlift.sources import open_bytes
 from vidlift.sources.decode import open_container
 from vidlift.sources.split import RATE, Sound, SoundChunk
@@ -88,9 +87,7 @@ def _write_track(
     segments: list[tuple[str, float]] = []
     total = len(coder.header)
     peak = 0.0
-    for index, (at, samples) in enumerate(
-        _cut(timed, int(length * ticks), first=int(MEDIA_START * ticks))
-    ):
+    for index, (at, samples) in enumerate(_cut(timed, int(length * ticks))):
         data = fragment(samples, number=index + 1, decoded_at=at)
         seconds = sum(sample.duration for sample in samples) / ticks
         file = f"{index:05d}.m4s"
@@ -195,10 +192,9 @@ def _in_ticks(
     end: Fraction,
 ) -> Iterator[tuple[int, bytes]]:
     """Packets that sound between ``origin`` and ``end``, at their times in the segments."""
-    first = int(MEDIA_START * ticks)
-    latest = first - 1
+    latest = -1
     for data, pts in packets:
-        at = first + round((pts - origin) * ticks)
+        at = round((pts - origin) * ticks)
         if at <= latest:
             continue  # before the picture, or the encoder's run-up
         if pts >= end:
@@ -207,9 +203,7 @@ def _in_ticks(
         yield at, data
 
 
-def _cut(
-    timed: Iterator[tuple[int, bytes]], length: int, *, first: int
-) -> Iterator[tuple[int, list[Sample]]]:
+def _cut(timed: Iterator[tuple[int, bytes]], length: int) -> Iterator[tuple[int, list[Sample]]]:
     """Segments: when each begins and its samples, which last until the next one begins."""
     samples: list[Sample] = []
     start = 0
@@ -219,7 +213,7 @@ def _cut(
         if waiting is not None:
             usual = at - waiting[0]
             samples.append(Sample(data=waiting[1], duration=usual))
-            if (at - first) // length > (start - first) // length:
+            if at // length > start // length:
                 yield start, samples
                 samples, start = [], at
         else:

@@ -65,7 +65,7 @@ GOP_CODECS = {
             "preset": "medium",
             "x264-params": "open-gop=0:keyint=infinite:scenecut=0",
         },
-        reordered=4,
+        reordered=2,
         stored=_with_lengths,
     ),
     "hevc": GopCodec(
@@ -77,7 +77,7 @@ GOP_CODECS = {
             "preset": "medium",
             "x265-params": "open-gop=0:keyint=-1:scenecut=0:log-level=error:repeat-headers=0",
         },
-        reordered=4,
+        reordered=2,
         stored=_with_lengths,
     ),
     "av1": GopCodec(
@@ -99,6 +99,15 @@ GOP_CODECS = {
     ),
 }
 """Codecs of a ladder by the name a user gives."""
+
+
+TICKS_MIN = 10_000
+"""Ticks a second of a track at least: finer than any frame is short."""
+
+
+def _ticks(time_base: Fraction) -> int:
+    """Ticks a second in which every time is whole."""
+    return time_base.denominator * -(-TICKS_MIN // time_base.denominator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +178,7 @@ class GopEncoder:
         muxing = {
             "movflags": "empty_moov+default_base_moof+cmaf",
             "use_editlist": "0",
-            "video_track_timescale": str(info.time_base.denominator),
+            "video_track_timescale": str(_ticks(info.time_base)),
         }
         self._container = av.open(self._file, "w", format="mp4", options=muxing)
         stream: Any = self._container.add_stream(
