@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -106,7 +106,8 @@ class FakePictures:
     @property
     def _made(self) -> int:
         count = self._next
-        while count < len(self._pictures) and self._ready_at(count) <= self._world.now:
+        end = min(self._next + 4, len(self._pictures))
+        while count < end and self._ready_at(count) <= self._world.now:
             count += 1
         return count
 
@@ -132,12 +133,14 @@ class FakeSpeaker:
         self._left = 0.0
         self._at = 0.0
         self._paused = True
+        self._total = 0
         self.taken: list[NDArray[np.int16]] = []
         """What was pushed, as far as it was not replaced."""
 
     def push(self, samples: NDArray[np.int16]) -> None:
         self._go_on()
         self.taken.append(samples)
+        self._total += len(samples)
         self._left += len(samples)
 
     def queued(self) -> float:
@@ -150,6 +153,7 @@ class FakeSpeaker:
         if count:
             whole = np.concatenate(self.taken)
             self.taken = [whole[:-count]]
+        self._total -= count
         self._left -= count
         made = make(count)
         if len(made):
@@ -161,9 +165,8 @@ class FakeSpeaker:
 
     def _queue(self) -> int:
         """Samples that were not taken: the device takes whole steps."""
-        played = sum(map(len, self.taken)) - self._left
-        steps = -(-played // STEP) * STEP
-        return max(0, int(sum(map(len, self.taken)) - steps))
+        steps = -(-(self._total - self._left) // STEP) * STEP
+        return max(0, int(self._total - steps))
 
     def _go_on(self) -> None:
         passed = self._world.now - self._at
@@ -192,10 +195,8 @@ def film(
 ) -> list[Picture]:
     """Pictures at a constant rate; ``early``: the first is given twice."""
     lasts = 1 / Fraction(rate)
-    made = [
-        Picture(frame=make_frame(start + i * lasts, size=(16, 16), duration=lasts), by="m-x4")
-        for i in range(frames)
-    ]
+    frame = make_frame(size=(16, 16), duration=lasts)
+    made = [Picture(frame=replace(frame, pts=start + i * lasts), by="m-x4") for i in range(frames)]
     if early:
         first = Picture(frame=made[0].frame, by="bicubic-x4", early=True)
         return [first, *made]
