@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_pictures(tmp_path_factory.mktemp("pictures"), count=30)
 
 
-def model_file(folder: Path) -> Path:
+def model_file(folder: Path, *, half: bool = False) -> Path:
     weights = architectures.build("plain-8x2", scale=2).state_dict()
     recipe = Recipe(
         name="s-x2", tier="s", scale=2, architecture="plain-8x2", pictures=("p",), steps=1
@@ -42,12 +42,13 @@ def model_file(folder: Path) -> Path:
         threads=1,
         seconds=0.0,
     )
-    return export.write(state, folder)
+    return export.write(state, folder, half=half)
 
 
-def test_a_model_is_written_in_8_bits(tmp_path: Path, folder: Path) -> None:
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
+def test_a_model_is_written_in_8_bits(tmp_path: Path, folder: Path, half: bool) -> None:
     require("quantize")
-    where = model_file(tmp_path)
+    where = model_file(tmp_path, half=half)
     options = ("--data", folder, "--max-loss", 1)
     ended = vidlift("model", "quantize", where, tmp_path / "out", *options)
     assert ended.code == 0, ended.err

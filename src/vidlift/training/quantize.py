@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from vidlift import metrics, models
 from vidlift.engines import open_engine
@@ -99,6 +100,7 @@ def _by_nncf(model: Model, planes: Sequence[NDArray[np.uint8]], in_float: tuple[
     # Without this NNCF tells its makers of every use.
     os.environ.setdefault("NNCF_CI", "1")
     graph = onnx.load_model_from_string(model.data)
+    _widen(graph.graph)
     for node in graph.graph.node:
         node.name = node.output[0]  # NNCF knows layers by the names of their nodes
     descriptor = replace(model.descriptor, name=f"{model.descriptor.name}-int8")
@@ -121,6 +123,18 @@ def _by_nncf(model: Model, planes: Sequence[NDArray[np.uint8]], in_float: tuple[
         )
     onnx.helper.set_model_props(made, descriptor.to_metadata())
     return models.from_bytes(bytes(made.SerializeToString()), where=descriptor.name)
+
+
+def _widen(graph: onnx.GraphProto) -> None:
+    """Weights that are stored as float16 become float32: NNCF looks for them at the layer."""
+    stored = {entry.name: entry for entry in graph.initializer}
+    casts = [n for n in graph.node if n.op_type == "Cast" and n.input[0] in stored]
+    for cast in casts:
+        half = stored[cast.input[0]]
+        whole = numpy_helper.to_array(half).astype(np.float32)
+        graph.initializer.remove(half)
+        graph.initializer.append(numpy_helper.from_array(whole, cast.output[0]))
+        graph.node.remove(cast)
 
 
 def _couples(found: Sequence[Picture]) -> list[NDArray[np.uint8]]:
