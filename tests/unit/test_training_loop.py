@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 
 import torch
+from pytorch_optimizer import Muon
 
 from support.pictures import make_pictures
 from vidlift.errors import InputError, UsageError
@@ -69,6 +70,30 @@ def into(losses: list[float]) -> loop.Report:
 def _interrupt(status: loop.Status) -> None:
     if status.step == 2:
         raise KeyboardInterrupt
+
+
+def test_a_step_that_is_cut_in_two_is_not_kept(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = loop.train(tiny(), data=folder, out=tmp_path / "whole", on=MACHINE)
+    real, taken = Muon.step, []
+
+    def step(self: Muon) -> None:
+        real(self)  # the weights have moved, their average has not
+        taken.append(1)
+        if len(taken) == 4:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    loop.train(tiny(), data=folder, out=out, on=MACHINE, stop_at=2)
+    monkeypatch.setattr(Muon, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(tiny(), data=folder, out=out, on=MACHINE)
+    monkeypatch.undo()
+    assert checkpoint.load(out / checkpoint.FILE).step == 2
+    resumed = loop.train(tiny(), data=folder, out=out, on=MACHINE)
+    for name, weight in whole.average.items():
+        assert torch.equal(weight, resumed.average[name]), name
 
 
 def test_training_brings_the_loss_down(tmp_path: Path, folder: Path) -> None:

@@ -58,16 +58,20 @@ def candidates(machine: Machine, device: str) -> list[Setting]:
     return [Setting(threads=count, bf16=bf16) for count in threads for bf16 in bodies]
 
 
-def fastest(choices: Sequence[Setting], work: Callable[[Setting], None]) -> int:
+def fastest(
+    choices: Sequence[Setting],
+    work: Callable[[Setting], None],
+    clock: Callable[[], float] = time.perf_counter,
+) -> int:
     """Index of the setting with the quickest run of ``work``, all tried in turns."""
     if len(choices) == 1:
         return 0
     times: list[list[float]] = [[] for _ in choices]
     for _ in range(TRIES):
         for choice, found in zip(choices, times, strict=True):
-            start = time.perf_counter()
+            start = clock()
             work(choice)
-            found.append(time.perf_counter() - start)
+            found.append(clock() - start)
     return min(range(len(choices)), key=lambda index: min(times[index]))
 
 
