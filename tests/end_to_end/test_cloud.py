@@ -9,9 +9,11 @@ from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
+import av
 import httpx2
 import m3u8
 import pytest
+from PIL import Image
 
 from support.clips import make_clip
 from vidlift.client.fetch import HttpFile
@@ -48,6 +50,28 @@ def test_a_title_is_small_and_keeps_every_time(published: Title) -> None:
         assert times == [frame.pts for frame in whole]
     assert [title.name for title in titles(published.folder.parent)] == ["clip-one"]
     assert [path.name for path in published.folder.parent.iterdir()] == ["clip-one"]
+
+
+def test_a_turned_video_stays_turned(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=6, width=96, height=64)
+    turned = tmp_path / "turned.mp4"
+    quarter = (0, 65536, 0, -65536, 0, 0, 64 * 65536, 0, 1 << 30)
+    with av.open(str(clip)) as entry, av.open(str(turned), "w") as out:
+        old = entry.streams.video[0]
+        new = out.add_stream_from_template(old)
+        new.set_display_matrix(quarter)
+        for packet in entry.demux(old):
+            if packet.size:
+                packet.stream = new
+                out.mux(packet)
+    title = publish(turned, tmp_path / "library", SMALL)
+    rung = (title.folder / title.renditions[0]["playlist"]).parent
+    data = (rung / "init.mp4").read_bytes() + (rung / "00000.m4s").read_bytes()
+    with closing(FileSource(BytesIO(data))) as source:
+        assert source.info.display_matrix is not None
+        assert source.info.display_matrix[:5] == quarter[:5]
+    with Image.open(title.folder / title.card["poster"]) as poster:
+        assert poster.width < poster.height
 
 
 def test_publishing_again_does_nothing_or_replaces(published: Title, tmp_path: Path) -> None:

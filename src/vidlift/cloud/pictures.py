@@ -6,7 +6,7 @@ import io
 from contextlib import closing
 from fractions import Fraction
 
-from PIL import Image
+from PIL import Image, ImageStat
 
 from vidlift.cloud.captions import stamp
 from vidlift.cloud.files import write_whole
@@ -16,8 +16,8 @@ from vidlift.rgb import to_rgb
 from vidlift.sinks.screen import Turn, shown_size, turn
 from vidlift.sources.file import FileSource
 
-POSTER_AT = 0.1
-"""Where in the film the poster is taken from."""
+POSTER_AT = (0.1, 0.2, 0.3, 0.4, 0.5)
+"""Where in the film a poster is looked for: the picture with the most contrast is taken."""
 
 THUMBNAILS_MAX = 100
 COLUMNS = 10
@@ -25,9 +25,10 @@ THUMBNAIL_HEIGHT = 90
 
 
 def write_poster(journal: Journal, rung: str) -> None:
-    """``poster.jpg``: a frame early in the film, as it is shown."""
-    index = int(len(journal.rows) * POSTER_AT)
-    picture = _first_picture(journal, rung, index)
+    """``poster.jpg``: a frame of the film's first half that shows something, as it is shown."""
+    places = sorted({int(len(journal.rows) * place) for place in POSTER_AT})
+    pictures = [_first_picture(journal, rung, index) for index in places]
+    picture = max(pictures, key=lambda p: ImageStat.Stat(p.convert("L")).stddev[0])
     write_whole(journal.content / "poster.jpg", _jpeg(picture, quality=85))
 
 

@@ -195,6 +195,8 @@ class GopEncoder:
         context.color_range = info.color.range.value
         if options.codec == "hevc":
             context.codec_tag = "hvc1"  # what Apple's players ask for
+        if info.display_matrix is not None:
+            stream.set_display_matrix(info.display_matrix)
         self._packets: list[Packet] = []
         self._stored = codec.stored
         try:
