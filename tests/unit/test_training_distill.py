@@ -164,6 +164,7 @@ def test_a_teacher_that_says_the_truth_changes_nothing() -> None:
 
 
 def test_features_are_followed_across_widths_and_depths() -> None:
+    torch.set_num_threads(1)  # two that wait for one another on a busy machine take a minute
     network, guide = (architectures.build(n, scale=2) for n in ("plain-8x2", "plain-16x4"))
     wanted = tiny(teacher="x", feature_share=1.0)
     objective = Objective(wanted, network, guide=guide)
