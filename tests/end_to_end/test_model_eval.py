@@ -14,8 +14,7 @@ from support.clips import make_clip
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("COLUMNS", "200")
+def data(tmp_path: Path) -> Path:
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     (tmp_path / "sets" / "photos").mkdir(parents=True)
     (tmp_path / "sets" / "films").mkdir()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from vidlift.cli.console import err, out
+from vidlift.cli.console import err, out, print_table
 from vidlift.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _print(scale: int, size: tuple[int, int], rows: Sequence[dict[str, Any]]) ->
             f"{row['ratio']:.2f}",
             f"up to {holds[-1]} frames/s" if holds else "slower films",
         )
-    out.print(table)
+    print_table(table)
     out.print()
 
 

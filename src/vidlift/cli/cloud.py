@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from vidlift.cli.console import err, out, warn
+from vidlift.cli.console import err, out, print_table, warn
 from vidlift.cli.progress import shown
 from vidlift.errors import UsageError
 
@@ -214,7 +214,7 @@ def report(
     for index, rung in enumerate(found.rungs):
         rate = f"{found.rates[index] / 1000:.0f}"
         table.add_row(rung, rate, *(f"{c[index]:.2f} dB" for c in found.curves.values()))
-    out.print(table)
+    print_table(table)
     for name, saved in found.saved.items():
         text = "not comparable" if saved is None else f"{-saved:+.1f} % bits at equal PSNR-Y"
         out.print(f"{name} against bicubic: {text}")
@@ -240,7 +240,7 @@ def _print_title(title: Title, library: Path) -> None:
             f"{r['bytes'] / 1e6:.2f}",
             *(f"{mean[n]:.2f} dB" if n in mean else "" for n in names),
         )
-    out.print(table)
+    print_table(table)
     if title.card["needless"]:
         needless = ", ".join(title.card["needless"])
         out.print(f"needless with super-resolution: {needless} (--prune leaves them out)")

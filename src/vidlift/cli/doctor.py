@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from vidlift.cli.console import out
+from vidlift.cli.console import out, print_table
 from vidlift.errors import ModelError, OutputError
 
 
@@ -51,7 +51,7 @@ def doctor(
             Text(finding.says),
         )
     out.print(f"\nself-test with {trial.descriptor.name}:")
-    out.print(table)
+    print_table(table)
     out.print()
     ends = dict(_ends())
     for name, says in ends.items():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vidlift.cli.console import out
+from vidlift.cli.console import out, print_table
 from vidlift.cli.model_eval import evaluate
 from vidlift.cli.model_plot import plot
 from vidlift.cli.model_prune import prune
@@ -37,7 +37,7 @@ def list_models() -> None:
             str(card.get("mac_per_output_pixel", "")),
             f"{models.path(name).stat().st_size / 1000:.0f}",
         )
-    out.print(table)
+    print_table(table)
 
 
 @app.command()

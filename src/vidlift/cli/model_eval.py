@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidlift.cli.console import err, out
+from vidlift.cli.console import err, out, print_table
 from vidlift.cli.report import check_report
 from vidlift.errors import UsageError
 
@@ -129,7 +129,7 @@ def _print_figures(figures: list[Figures]) -> None:
         scores = [each.pictures[name] for name in names]
         cells = (f"{score.psnr:.2f} / {score.ssim:.4f}" for score in scores)
         table.add_row(each.name, f"x{each.scale}", *row, *cells)
-    out.print(table)
+    print_table(table)
 
 
 def _print_clips(figures: list[Figures]) -> None:
@@ -162,7 +162,7 @@ def _print_clips(figures: list[Figures]) -> None:
                     f"{mean.stability:.2f}",
                     *perceived,
                 )
-            out.print(table)
+            print_table(table)
 
 
 def _print_speed(figures: list[Figures]) -> None:
@@ -178,7 +178,7 @@ def _print_speed(figures: list[Figures]) -> None:
             for taken in (each.speed.get(setup) for setup in setups)
         )
         table.add_row(each.name, f"x{each.scale}", *cells)
-    out.print(table)
+    print_table(table)
 
 
 _CLIP_COLUMNS = (
