@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from vidlift.cli.console import err, out, warn
+from vidlift.cli.console import err, out, print_table, warn
+from vidlift.cli.memory import share_one_arena
 from vidlift.cli.receipt_table import print_receipt
+from vidlift.cli.report import check_report
 from vidlift.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ def play(
     """
     from vidlift.player.options import PlayOptions
 
+    share_one_arena()
+    check_report(report, apart_from=tuple(sources))
     options = PlayOptions(
         scale=_scale(scale),
         model=None if model == "auto" else model,
@@ -121,7 +125,7 @@ def _print_plan(source: str, options: PlayOptions) -> None:
     table.add_column("")
     for name, cost, verdict in found.rows:
         table.add_row("→" if name == found.rung else "", name, f"{cost:.1f}", verdict)
-    out.print(table)
+    print_table(table)
 
 
 def _scale(text: str) -> int | None:

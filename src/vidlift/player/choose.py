@@ -21,7 +21,7 @@ from vidlift.stages.pair import pair
 NO_SCREEN = (1920, 1080)
 """The screen that ``-s auto`` fits where there is none."""
 
-FRAMES_AHEAD = 4
+FRAMES_AHEAD = 3
 """Finished frames that wait for their time: what a burst of work may take longer."""
 
 ECO_TIER = "s"
@@ -51,7 +51,7 @@ class Chooser:
         governor = Governor(
             self.ladders.rungs,
             now=now,
-            enough=FRAMES_AHEAD / 4 * self.ladders.pair_lasts,
+            enough=self.ladders.pair_lasts,
             scale=self.scale(screen),
             on=self._options.super_resolve,
         )
