@@ -19,7 +19,7 @@ $(VENV)/.ready: pyproject.toml
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable '.[train,charts,vmaf]' ruff mypy pytest pytest-xdist hypothesis jsonschema
+	$(BIN)/pip install --quiet --editable '.[train,charts,vmaf]' ruff mypy pytest pytest-xdist hypothesis jsonschema scipy
 	touch $@
 
 demo: $(VENV)/.ready            ## set up, then publish, serve, receive, super-resolve and play the bundled clip
