@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,23 +29,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def nginx(folder: Path, configuration: str, port: int) -> Iterator[None]:
-    """nginx in the foreground, everything it writes in ``folder``."""
+def nginx(folder: Path, configuration: str) -> Iterator[None]:
+    """nginx, everything it writes in ``folder``. Once it is in the background it is listening."""
     file = folder / "nginx.conf"
-    file.write_text(f"daemon off;\nuser root;\npid {folder}/pid;\n{configuration}")
-    process = subprocess.Popen(
-        ["nginx", "-p", str(folder), "-c", str(file), "-e", str(folder / "error.log")]
-    )
+    file.write_text(f"user root;\npid {folder}/pid;\n{configuration}")
+    command = ["nginx", "-p", str(folder), "-c", str(file), "-e", str(folder / "error.log")]
+    subprocess.run(command, check=True)
     try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
         yield
     finally:
-        process.terminate()
-        process.wait(10)
+        subprocess.run([*command, "-s", "quit"], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +76,7 @@ def base(folder: Path, keys: Path) -> Iterator[str]:
         ):
             assert old in text
             text = text.replace(old, new)
-        with nginx(folder, text, port):
+        with nginx(folder, text):
             yield f"http://127.0.0.1:{port}"
 
 

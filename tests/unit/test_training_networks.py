@@ -13,30 +13,13 @@ pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 import torch
 
 from support.shared import require
+from support.trained import checkpoint_of
 from vidlift import models
 from vidlift.engines import open_engine
 from vidlift.errors import ModelError, UsageError
 from vidlift.training import architectures, export
-from vidlift.training.checkpoint import Checkpoint
-from vidlift.training.recipe import Recipe
 
 NAMES = ("plain-8x2", "plain-16x1", "plain-8x2-fold2")
-
-
-def checkpoint_of(network: architectures.Plain, name: str, *, scale: int) -> Checkpoint:
-    recipe = Recipe(name="m", tier="m", scale=scale, architecture=name, pictures=("p",), steps=1)
-    weights = network.state_dict()
-    return Checkpoint(
-        recipe=recipe,
-        training_data="0" * 64,
-        step=1,
-        network=weights,
-        average=weights,
-        optimizer={},
-        bf16=False,
-        threads=1,
-        seconds=0.0,
-    )
 
 
 def random_network(name: str, *, scale: int) -> architectures.Plain:

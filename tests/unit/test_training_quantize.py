@@ -10,15 +10,14 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 
+from support import trained
 from support.cli import vidlift
 from support.networks import plain_network
 from support.pictures import make_pictures
 from support.shared import require
 from vidlift import models
 from vidlift.errors import ModelError, UsageError
-from vidlift.training import architectures, dataset, export, quantize
-from vidlift.training.checkpoint import Checkpoint
-from vidlift.training.recipe import Recipe
+from vidlift.training import architectures, dataset, quantize
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +26,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def model_file(folder: Path, *, half: bool = False) -> Path:
-    weights = architectures.build("plain-8x2", scale=2).state_dict()
-    recipe = Recipe(
-        name="s-x2", tier="s", scale=2, architecture="plain-8x2", pictures=("p",), steps=1
-    )
-    state = Checkpoint(
-        recipe=recipe,
-        training_data="0" * 64,
-        step=1,
-        network=weights,
-        average=weights,
-        optimizer={},
-        bf16=False,
-        threads=1,
-        seconds=0.0,
-    )
-    return export.write(state, folder, half=half)
+    network = architectures.build("plain-8x2", scale=2)
+    return trained.model_file(folder, network, "plain-8x2", half=half)
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])

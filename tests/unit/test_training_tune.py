@@ -13,35 +13,19 @@ pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 
 import torch
 
+from support import trained
 from support.cli import vidlift
 from support.clips import make_clip
 from vidlift import models
 from vidlift.errors import InputError, ModelError
-from vidlift.training import architectures, dataset, export, restore, titles, tune
+from vidlift.training import architectures, dataset, restore, titles, tune
 from vidlift.training.architectures import Plain
-from vidlift.training.checkpoint import Checkpoint
 from vidlift.training.machine import Machine
 from vidlift.training.recipe import Recipe
 
 
 def model_file(folder: Path, architecture: str = "plain-8x2", *, half: bool = False) -> Path:
-    network = network_of(architecture)
-    weights = network.state_dict()
-    recipe = Recipe(
-        name="s-x2", tier="s", scale=2, architecture=architecture, pictures=("p",), steps=1
-    )
-    state = Checkpoint(
-        recipe=recipe,
-        training_data="0" * 64,
-        step=1,
-        network=weights,
-        average=weights,
-        optimizer={},
-        bf16=False,
-        threads=1,
-        seconds=0.0,
-    )
-    return export.write(state, folder, half=half)
+    return trained.model_file(folder, network_of(architecture), architecture, half=half)
 
 
 def network_of(architecture: str) -> Plain:
