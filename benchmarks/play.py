@@ -1,10 +1,10 @@
-"""How well does the player play: frames a second, where the time goes, memory, sound in step?
+"""How well does the player play: frames a second, where the time goes, memory, on time?
 
     python benchmarks/play.py                                     (nothing else may run)
 
 Plays films, each in a process of its own with SDL's dummy drivers, samples its memory, and
-writes ``results/play.json`` and ``.md``. Without ``--film`` they are made up: a drifting zone
-plate, the hardest content there is, so that nothing is saved where nothing moves.
+writes ``results/play.json`` and ``.md``. Without ``--film`` they are made up and silent: a drifting
+zone plate, the hardest content there is, so that nothing is saved where nothing moves.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from vidlift.jobs.upscale import UpscaleOptions, upscale_file
 from vidlift.player.play import PlayOptions, play
 from vidlift.receipt import Receipt
 from vidlift.rgb import to_rgb
-from vidlift.sources import open_bytes
+from vidlift.sources import opened_bytes
 from vidlift.sources.file import FileSource
 from vidlift.stages.pair import pair
 from vidlift.stages.upscale import upscale
@@ -132,9 +132,7 @@ def _compare(clip: Path, url: str, picture: Path) -> Quality:
 
 def _big(url: str, model: models.Model, stack: ExitStack) -> Iterator[Frame]:
     """The frames of a stream, made bigger by that model."""
-    entry = open_bytes(url)
-    if not isinstance(entry, Path):
-        stack.enter_context(closing(entry))
+    entry = stack.enter_context(opened_bytes(url))
     source = stack.enter_context(closing(FileSource(entry, name=url)))
     upscaler = stack.enter_context(Upscaler(model, siting=source.info.siting))
     return upscale(pair(source), upscaler=upscaler)

@@ -187,7 +187,7 @@ class FileSink:
         ticks = frame.pts / info.time_base
         if ticks.denominator != 1:
             raise ValueError(f"pts {frame.pts} is no multiple of the time base {info.time_base}")
-        picture = _to_picture(frame, self._format)
+        picture = to_picture(frame, self._format)
         picture.pts = int(ticks)
         picture.time_base = info.time_base
         self._mux(picture)
@@ -259,7 +259,8 @@ def check_format(info: VideoInfo, options: EncoderOptions) -> str:
     return wanted
 
 
-def _to_picture(frame: Frame, fmt: str) -> av.VideoFrame:
+def to_picture(frame: Frame, fmt: str) -> av.VideoFrame:
+    """PyAV's frame of that pixel format; grey gets neutral chroma."""
     picture = av.VideoFrame(frame.width, frame.height, fmt)
     neutral = 1 << (frame.bits - 1)
     for index, plane in enumerate(picture.planes):

@@ -17,7 +17,7 @@ import av
 
 from vidlift.errors import OutputError, UsageError
 from vidlift.frame import Frame
-from vidlift.sinks.file import _to_picture
+from vidlift.sinks.file import to_picture
 from vidlift.video import VideoInfo
 
 
@@ -206,7 +206,7 @@ class GopEncoder:
             raise OutputError(f"the {options.codec} encoder does not start: {error}") from error
 
     def write(self, frame: Frame) -> None:
-        picture = _to_picture(frame, self._format)
+        picture = to_picture(frame, self._format)
         picture.pts = int(frame.pts / self._info.time_base)
         picture.time_base = self._info.time_base
         self._take(picture)
