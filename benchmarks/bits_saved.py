@@ -26,12 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from vidlift import models
+from vidlift import models, vmaf
 from vidlift.cloud.bjontegaard import bits_saved
 from vidlift.cloud.boxes import header_of
 from vidlift.cloud.ladder import Rung, brought_down, shrink
 from vidlift.cloud.pack import GOP, segment_of
-from vidlift.evaluation import vmaf
 from vidlift.evaluation.machine import about
 from vidlift.frame import Frame, Plane
 from vidlift.metrics import psnr

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "vidlift"
 WORDS = {"errors", "color", "frame", "video", "descriptor"}
 """Tier 0, what everybody may speak of."""
 
-PARTS = {"metrics", "models", "resample", "rgb", "upscaler", "pipeline", "receipt"}
+PARTS = {"metrics", "models", "resample", "rgb", "upscaler", "pipeline", "receipt", "vmaf"}
 ENDS = {"sources", "stages", "sinks"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "video": {"color"},
     "descriptor": {"errors"},
     "metrics": set(),
+    "vmaf": {"errors"},
     "resample": {"frame"},
     "rgb": {"color", "frame"},
     "models": {"color", "descriptor", "errors", "resample"},
@@ -57,7 +58,7 @@ ALSO: dict[str, set[str]] = {
     | {"cloud/sounds.py", "cloud/captions.py", "training/degrade.py"},
     "httpcore2": {"client"},
     "httpx2": {"client"},
-    "imageio_ffmpeg": {"evaluation/vmaf.py"},
+    "imageio_ffmpeg": {"vmaf.py"},
     "matplotlib": {"cloud/report.py", "evaluation/chart.py", "training/plots.py"},
     "nncf": {"training/quantize.py"},
     "numpy": {""},

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from support.clips import make_clip
 from support.shared import require, shared
+from vidlift import vmaf
 from vidlift.errors import InputError, UsageError
-from vidlift.evaluation import clips, networks, streams, subjects, vmaf
+from vidlift.evaluation import clips, networks, streams, subjects
 from vidlift.evaluation.networks import Bicubic
 from vidlift.evaluation.runtimes import EXACT
 from vidlift.frame import Frame

@@ -21,9 +21,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidlift import metrics, resample
+from vidlift import metrics, resample, vmaf
 from vidlift.errors import InputError
-from vidlift.evaluation import vmaf
 from vidlift.evaluation.streams import Stream, transmit
 from vidlift.frame import Frame, Plane
 from vidlift.sources.file import FileSource

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -21,7 +22,7 @@ _MODELS = {"vmaf": "vmaf_v0.6.1", "neg": "vmaf_v0.6.1neg"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vmaf:
-    """Means over the frames, 0 to 100."""
+    """How a frame, or many on average, looks beside the original: 0 to 100."""
 
     vmaf: float
     neg: float
@@ -31,10 +32,17 @@ class Vmaf:
 def measure(
     planes: Iterable[NDArray[Any]], originals: Iterable[NDArray[Any]], *, threads: int = 2
 ) -> Vmaf:
-    """Compare two sequences of 8-bit luma planes of one size.
+    """Compare two sequences of 8-bit luma planes of one size: the means over them.
 
     Raises ``UsageError`` where the extra is not installed or its ffmpeg lacks libvmaf.
     """
+    return average(measure_each(planes, originals, threads=threads))
+
+
+def measure_each(
+    planes: Iterable[NDArray[Any]], originals: Iterable[NDArray[Any]], *, threads: int = 2
+) -> list[Vmaf]:
+    """The same, frame by frame. How much moves from frame to frame counts as well."""
     models = "|".join(f"version={version}\\:name={name}" for name, version in _MODELS.items())
     with TemporaryDirectory(prefix="vidlift-vmaf-") as folder:
         compared, original, log = (Path(folder) / name for name in ("a.y4m", "b.y4m", "log.json"))
@@ -52,8 +60,21 @@ def measure(
         )
         if done.returncode:
             raise UsageError(f"VMAF: ffmpeg failed: {done.stderr.strip().splitlines()[-1]}")
-        pooled = json.loads(log.read_text())["pooled_metrics"]
-    return Vmaf(**{name: float(pooled[name]["mean"]) for name in _MODELS})
+        frames = [frame["metrics"] for frame in json.loads(log.read_text())["frames"]]
+    return [Vmaf(vmaf=float(frame["vmaf"]), neg=float(frame["neg"])) for frame in frames]
+
+
+def average(found: Sequence[Vmaf]) -> Vmaf:
+    """The means of at least one."""
+    return Vmaf(vmaf=fmean(each.vmaf for each in found), neg=fmean(each.neg for each in found))
+
+
+def is_there() -> bool:
+    """Whether ``measure`` can be called here."""
+    try:
+        return bool(_ffmpeg())
+    except UsageError:
+        return False
 
 
 @cache
