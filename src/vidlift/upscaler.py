@@ -17,7 +17,10 @@ from vidlift.engines import open_engine
 from vidlift.engines.base import MIN_SIDE, Engine, PairPlanes
 from vidlift.errors import UsageError
 from vidlift.frame import Frame, Plane, chroma_shape
+from vidlift.models import auto
 from vidlift.models.reach import reach
+
+DEFAULT_SCALE = 4
 
 
 class Upscaler:
@@ -31,6 +34,8 @@ class Upscaler:
         self,
         model: str | models.Model = "m-x4",
         *,
+        scale: int | None = None,
+        stream: auto.Stream | None = None,
         engine: str = "auto",
         threads: int | None = None,
         siting: Siting = Siting.LEFT,
@@ -38,11 +43,17 @@ class Upscaler:
     ) -> None:
         """``model`` is a name of the catalogue or an ``.onnx`` file; ``siting`` is that of 4:2:0.
 
+        With ``auto`` it is the network of tier ``m`` for ``scale``, 4 unless said, that suits
+        ``stream``: for pictures that went through no codec where that is not given.
         ``chroma_of`` is another of the same scale whose engines for chroma serve this one too,
         which is closed after this one and used by the same caller. Raises ``ModelError`` for a
         model that is unknown or not one of ours.
         """
+        if model == auto.AUTO:
+            model = auto.choose(stream, scale=scale or DEFAULT_SCALE).name
         self.model = model if isinstance(model, models.Model) else models.load(model)
+        if scale not in (None, self.scale):
+            raise UsageError(f"model {self.descriptor.name} is for scale {self.scale}, not {scale}")
         self._options: dict[str, Any] = {"engine": engine, "threads": threads}
         self._siting = siting
         self._luma = open_engine(self.model, **self._options)

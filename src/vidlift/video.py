@@ -52,6 +52,9 @@ class VideoInfo:
     frames: int | None = None
     """How many frames the file says it has; an estimate."""
 
+    bit_rate: float | None = None
+    """Bits a second that its pictures are stored in, as far as the file tells; an estimate."""
+
     duration: Fraction | None = None
     """How long the file says it is, in seconds; an estimate."""
 
@@ -66,3 +69,10 @@ class VideoInfo:
 
     mastering: MasteringDisplay | None = None
     light: ContentLight | None = None
+
+    @property
+    def bits_per_pixel(self) -> float | None:
+        """Bits that a pixel of a stored picture takes on average; None where nobody knows."""
+        if self.bit_rate is None or not self.rate:
+            return None
+        return self.bit_rate / float(self.rate) / (self.width * self.height)

@@ -21,6 +21,7 @@ from vidlift.jobs.join import container_of, timetable
 from vidlift.jobs.journal import Journal, open_journal
 from vidlift.jobs.probe import probe
 from vidlift.jobs.work import Work, scaled, segments
+from vidlift.models.auto import Stream
 from vidlift.sources.survey import survey
 from vidlift.sources.synthetic import SyntheticSource
 from vidlift.video import VideoInfo
@@ -271,11 +272,15 @@ class TestWatched:
         assert not frames.warnings
 
 
+def bicubic(_stream: Stream) -> tuple[models.Model, str | None]:
+    return models.load("bicubic-x2"), None
+
+
 class TestWork:
     def test_it_works_ahead_of_the_encoder_and_not_far(self, tmp_path: Path) -> None:
         clip = make_clip(tmp_path / "clip.mp4", frames=60, sounds=0)
         with (
-            Work(str(clip), models.load("bicubic-x2"), engine="auto") as work,
+            Work(str(clip), bicubic, engine="auto") as work,
             closing(work.frames()) as frames,
         ):
             while not frames.full:
@@ -289,7 +294,7 @@ class TestWork:
     def test_given_up_half_way_it_ends(self, tmp_path: Path) -> None:
         """The rule for all tests sees to it that no thread is left."""
         clip = make_clip(tmp_path / "clip.mp4", frames=60, sounds=0)
-        work = Work(str(clip), models.load("bicubic-x2"), engine="auto")
+        work = Work(str(clip), bicubic, engine="auto")
         frames = work.frames()
         next(frames)
         frames.close()
@@ -299,7 +304,7 @@ class TestWork:
     def test_frames_of_finished_segments_are_passed_over(self, tmp_path: Path) -> None:
         clip = make_clip(tmp_path / "clip.mp4", frames=20, sounds=0)
         with (
-            Work(str(clip), models.load("bicubic-x2"), engine="auto") as work,
+            Work(str(clip), bicubic, engine="auto") as work,
             closing(work.frames(skip=16)) as frames,
         ):
             assert [frame.pts for frame in frames] == [Fraction(n, 24) for n in range(16, 20)]

@@ -108,11 +108,13 @@ def _jobs(
     from vidlift import models
     from vidlift.descriptor import TIERS
     from vidlift.evaluation.timing import Job
+    from vidlift.models import family
     from vidlift.sources.synthetic import SyntheticSource
     from vidlift.upscaler import Upscaler
 
     first, second = SyntheticSource(width=size[0], height=size[1], frames=2)
-    names = [f"{tier}-x{scale}" for tier in TIERS if f"{tier}-x{scale}" in models.names()]
+    there = models.names()  # the two trainings of a tier take the same time
+    names = [n for t in TIERS for n in family.members(there, tier=t, scale=scale, clean=False)]
     jobs = []
     for name in (f"bicubic-x{scale}", *names):
         for engine in engines:

@@ -118,6 +118,8 @@ def _print_plan(source: str, options: PlayOptions) -> None:
         markup=False,
         soft_wrap=True,
     )
+    if found.chosen_for:
+        out.print(f"networks chosen for {found.chosen_for}", markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     table.add_column("network")

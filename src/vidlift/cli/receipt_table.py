@@ -28,6 +28,8 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
     yield "size", f"{_size(receipt.size_in)} → {_size(receipt.size_out)}, {receipt.scale} times"
     if receipt.model:
         yield "model", f"{receipt.model} on {receipt.engine}"
+    if receipt.extra.get("chosen_for"):
+        yield "chosen for", receipt.extra["chosen_for"]
     yield "frames", f"{receipt.frames_in} in, {receipt.frames_out} out"
     if receipt.bypassed:
         yield "bypassed", _reasons(receipt.bypassed)

@@ -26,14 +26,15 @@ def upscale(
         int | None, typer.Option("-s", "--scale", help="2, 3 or 4.  [default: 2, or the model's]")
     ] = None,
     model: Annotated[
-        str | None,
+        str,
         typer.Option(
             "-m",
             "--model",
-            metavar="NAME|FILE.onnx",
-            help="A name of `vidlift model list` or a model file.  [default: m of the scale]",
+            metavar="auto|NAME|FILE.onnx",
+            help="A name of `vidlift model list` or a model file; auto: m, trained on pictures or "
+            "on coded streams, whichever suits INPUT.",
         ),
-    ] = None,
+    ] = "auto",
     codec: Annotated[str, typer.Option(metavar="h264|hevc|av1", help="How to encode.")] = "h264",
     crf: Annotated[
         int | None,

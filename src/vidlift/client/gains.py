@@ -26,12 +26,18 @@ class Gains:
             pass  # not measured, or not by us
 
     def gain(self, seconds: float, size: tuple[int, int], model: str) -> float | None:
-        """Decibels that ``model`` gains over bicubic there; None where nobody measured."""
+        """Decibels that ``model`` gains over bicubic there; None where nobody measured.
+
+        Networks of one tier and scale are taken for alike: ``m-x4-int8`` gains what ``m-x4`` does.
+        """
         found = self._psnr.get(size, {})
         place = bisect_right(self._starts, seconds) - 1
-        plain = f"bicubic-{model.partition('-')[2]}"
+        tier, _, rest = model.partition("-")
+        scale = rest.partition("-")[0]
+        alike = [name for name in found if f"{name}-".startswith(f"{tier}-{scale}-")]
+        known = model if model in found else min(alike, default=model)
         try:
-            ours, theirs = found[model][max(place, 0)], found[plain][max(place, 0)]
+            ours, theirs = found[known][max(place, 0)], found[f"bicubic-{scale}"][max(place, 0)]
         except (KeyError, IndexError, TypeError):
             return None
         if not isinstance(ours, int | float) or not isinstance(theirs, int | float):

@@ -63,7 +63,7 @@ def judge(
             stages=stage_times(work.meter),
             peak_memory_mb=peak_memory_mb(),
             warnings=tuple(work.warnings),
-            extra={"digest": digest} if digest else {},
+            extra={**({"digest": digest} if digest else {}), **work.choice},
         )
 
 

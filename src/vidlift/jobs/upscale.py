@@ -26,12 +26,12 @@ from vidlift.frame import Frame
 from vidlift.jobs.join import Picture, check_container, container_of, join
 from vidlift.jobs.journal import Journal, open_journal
 from vidlift.jobs.progress import Progress, Report, silent
-from vidlift.jobs.work import Work, segments
+from vidlift.jobs.work import Pick, Work, segments
+from vidlift.models import auto
 from vidlift.receipt import Receipt, peak_memory_mb, stage_times
 from vidlift.sinks.file import EncoderOptions, FileSink, check_format
 from vidlift.sources import opened_bytes
 
-DEFAULT_TIER = "m"
 DEFAULT_SCALE = 2
 
 
@@ -43,7 +43,8 @@ class UpscaleOptions:
     """2, 3 or 4; None means that of the model, 2 where there is none either."""
 
     model: str | None = None
-    """A name of the catalogue or an ``.onnx`` file; None means tier ``m`` of the scale."""
+    """A name of the catalogue or an ``.onnx`` file; None or ``auto`` means the network of tier
+    ``m`` that suits the stream (``models/auto.py``)."""
 
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     engine: str = "auto"
@@ -56,20 +57,31 @@ class UpscaleOptions:
         if self.scale is not None and self.scale not in SCALES:
             raise UsageError(f"scale {self.scale}: there are networks for 2, 3 and 4")
 
-    def load_model(self) -> models.Model:
-        """The model meant. Raises ``ModelError``; ``UsageError`` where scale and model differ."""
-        scale = self.scale or DEFAULT_SCALE
-        model = models.load(self.model or f"{DEFAULT_TIER}-x{scale}")
+    def pick(self) -> Pick:
+        """The model meant, once a stream is known.
+
+        Raises ``ModelError`` for one that is not there, ``UsageError`` for another scale's.
+        """
+        if self.model in (None, auto.AUTO):
+            scale = self.scale or DEFAULT_SCALE
+            auto.choose(None, scale=scale)  # whether there is one shows before anything is read
+
+            def by_stream(stream: auto.Stream) -> tuple[models.Model, str]:
+                choice = auto.choose(stream, scale=scale)
+                return models.load(choice.name), choice.reason
+
+            return by_stream
+        model = models.load(self.model)
         if self.scale is not None and model.descriptor.scale != self.scale:
             raise UsageError(
                 f"model {model.descriptor.name} is for scale {model.descriptor.scale}, "
                 f"not {self.scale}"
             )
-        return model
+        return lambda _stream: (model, None)
 
     def open_work(self, source: str) -> Work:
         """The input, opened with that model."""
-        return Work(source, self.load_model(), engine=self.engine, keep_going=self.keep_going)
+        return Work(source, self.pick(), engine=self.engine, keep_going=self.keep_going)
 
 
 def upscale_file(
@@ -208,7 +220,11 @@ class _Job:
             stages=stage_times(work.meter),
             peak_memory_mb=peak_memory_mb(),
             warnings=tuple(warnings),
-            extra={"resumed_frames": self._resumed, "output_bytes": output.stat().st_size},
+            extra={
+                "resumed_frames": self._resumed,
+                "output_bytes": output.stat().st_size,
+                **work.choice,
+            },
         )
 
 

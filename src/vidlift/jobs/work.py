@@ -5,16 +5,17 @@ file ──> decode [thread] ──> pairs ──> upscale [thread] ──> the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import chain, islice
 from types import TracebackType
 
-from vidlift import models
 from vidlift.errors import InputError
 from vidlift.frame import Frame
 from vidlift.jobs.damage import ADVICE, Watched
+from vidlift.models import Model
+from vidlift.models.auto import Stream
 from vidlift.pipeline import Meter
 from vidlift.sources import opened_bytes
 from vidlift.sources.file import FileSource
@@ -32,15 +33,17 @@ _AHEAD = 4
 """Frames decoded, and frames super-resolved, before they are asked for."""
 
 
+Pick = Callable[[Stream], tuple[Model, str | None]]
+"""The model for a stream, and why it was chosen where that was by the stream."""
+
+
 class Work:
     """One input, opened with its model. Use it as a context manager, or ``close`` it.
 
     Raises ``InputError`` for what cannot be read and, unless ``keep_going``, for damage.
     """
 
-    def __init__(
-        self, source: str, model: models.Model, *, engine: str, keep_going: bool = False
-    ) -> None:
+    def __init__(self, source: str, pick: Pick, *, engine: str, keep_going: bool = False) -> None:
         self.name = source
         self.meter = Meter()
         with ExitStack() as opened:
@@ -52,6 +55,7 @@ class Work:
             self._watched = Watched(self._file, name=source, keep_going=keep_going)
             info = self._file.info
             self.before: VideoInfo = replace(info, rate=info.rate or self.survey.rate)
+            model, self._chosen_for = pick(self._stream())
             self.after: VideoInfo = scaled(self.before, model.descriptor.scale)
             self.upscaler = opened.enter_context(
                 Upscaler(model, engine=engine, siting=self.before.siting)
@@ -79,11 +83,22 @@ class Work:
         return dict(self._file.lost)
 
     @property
+    def choice(self) -> dict[str, str]:
+        """For receipts: why this model, where it was chosen by the stream."""
+        return {} if self._chosen_for is None else {"chosen_for": self._chosen_for}
+
+    @property
     def warnings(self) -> list[str]:
         """What was passed over, and where."""
         damage = [f"{self.name}: {self.survey.damage}"] if self.survey.damage else []
         lost = [f"{count} x {reason}" for reason, count in self._file.lost.items()]
         return [*damage, *self._watched.warnings, *lost]
+
+    def _stream(self) -> Stream:
+        """How the pictures are stored, by all of the file."""
+        samples = self.survey.pictures * self.before.width * self.before.height
+        bits = 8 * self.survey.bytes / samples if samples else None
+        return Stream(codec=self.before.codec, bits_per_pixel=bits)
 
     def _upscaled(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         with closing(ahead(frames, depth=_AHEAD)) as decoded:
@@ -112,7 +127,11 @@ def scaled(info: VideoInfo, scale: int) -> VideoInfo:
     if matrix is not None:
         matrix = (*matrix[:6], matrix[6] * scale, matrix[7] * scale, matrix[8])
     return replace(
-        info, width=info.width * scale, height=info.height * scale, display_matrix=matrix
+        info,
+        width=info.width * scale,
+        height=info.height * scale,
+        display_matrix=matrix,
+        bit_rate=None,
     )
 
 

@@ -1,7 +1,8 @@
 """The catalogue of models, and the door at which a model file is checked.
 
 A model is one ONNX file with its descriptor inside (see ``docs/models.md``). Shipped ones lie
-beside this module as ``<tier>-x<scale>.onnx`` with their cards; ``bicubic-x2``, ``-x3`` and
+beside this module as ``<tier>-x<scale>.onnx`` with their cards (``family.py`` has the names,
+``auto.py`` chooses between the networks of a tier); ``bicubic-x2``, ``-x3`` and
 ``-x4`` are made when asked for (``kernels.py``) and have the same form, so that everything
 that runs a network can run plain interpolation as well.
 """
@@ -17,7 +18,7 @@ from typing import Any
 from vidlift.color import Siting
 from vidlift.descriptor import SCALES, Descriptor
 from vidlift.errors import ModelError
-from vidlift.models import check, kernels
+from vidlift.models import check, family, kernels
 
 _FOLDER = Path(__file__).parent
 BICUBIC = "bicubic"
@@ -40,20 +41,24 @@ def names() -> list[str]:
 
 
 def path(name_or_file: str | Path) -> Path:
-    """The file of a shipped model, by name, or the given ``.onnx`` file itself."""
+    """The file of a shipped model, by name, or the given ``.onnx`` file itself.
+
+    ``m-x4`` is ``m-x4-clean`` where that is the only network of its tier and scale.
+    """
     wanted = Path(name_or_file)
     if wanted.suffix == ".onnx":
         if not wanted.is_file():
             raise ModelError(f"no model file {wanted}")
         return wanted
-    shipped = _FOLDER / f"{name_or_file}.onnx"
-    if not shipped.is_file():
-        known = ", ".join([*names(), *(f"{BICUBIC}-x{scale}" for scale in SCALES)])
+    there = names()
+    known_as = family.shipped_as(str(name_or_file), there)
+    if known_as is None:
+        known = ", ".join([*there, *(f"{BICUBIC}-x{scale}" for scale in SCALES)])
         raise ModelError(
             f"no model named {str(name_or_file)!r}; there are {known}, "
             "or give a file ending in .onnx"
         )
-    return shipped
+    return _FOLDER / f"{known_as}.onnx"
 
 
 def load(name_or_file: str | Path) -> Model:

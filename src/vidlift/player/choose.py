@@ -75,6 +75,11 @@ class Chooser:
             return ECO_TIER, "to save power"
         return (ECO_TIER, "on battery") if on_battery() else None
 
+    @property
+    def choice(self) -> dict[str, str]:
+        """For receipts: why these networks, where they were chosen by the stream."""
+        return {} if self._model is not None else {"chosen_for": self.ladders.chosen_for}
+
     def close(self) -> None:
         self.shelf.close()
 
@@ -88,6 +93,9 @@ class Plan:
     rate: float
     scale: int
     rung: str
+    chosen_for: str | None
+    """What speaks for these networks, where they were chosen by the stream."""
+
     rows: tuple[tuple[str, float, str], ...]
     """For each candidate: name, milliseconds a frame, and what speaks for or against it."""
 
@@ -106,6 +114,7 @@ def plan(where: str, options: PlayOptions | None = None) -> Plan:
             rate=round(2 / lasts, 3),
             scale=governor.scale,
             rung=chosen.rung.name,
+            chosen_for=chooser.choice.get("chosen_for"),
             rows=tuple(
                 (rung.name, round(cost * 500, 2), verdict)
                 for rung, cost, verdict in governor.verdicts(lasts)

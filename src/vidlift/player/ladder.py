@@ -9,6 +9,7 @@ from itertools import islice
 
 from vidlift import models
 from vidlift.descriptor import SCALES, TIERS
+from vidlift.models import auto, family
 from vidlift.player import calibration
 from vidlift.player.governor import Rung
 from vidlift.player.shelf import AsItIs, Network
@@ -47,12 +48,15 @@ class Ladders:
         model: models.Model | None = None,
         speeds: calibration.Speeds | None = None,
     ) -> None:
-        """``model`` is the one network to use, at its scale; None: all of the catalogue."""
+        """``model`` is the one network to use, at its scale; None: all of the catalogue that
+        suit the film's stream, as ``models/auto.py`` says."""
         self._info = info
         self._engines = engines
         self._speeds = speeds or calibration.Speeds()
         self._models: dict[str, models.Model] = {}
         self._only = model
+        stream = auto.Stream(codec=info.codec, bits_per_pixel=info.bits_per_pixel)
+        self._clean, self.chosen_for = auto.is_clean(stream)
         self._plain: dict[int, Upscaler] = {}
         self._keys: dict[str, str] = {}
         self.rungs: Callable[[int], Sequence[Rung]] = cache(self._rungs)
@@ -110,11 +114,11 @@ class Ladders:
         if self._only is not None:
             kernel = self._only.descriptor.tier == "kernel"
             return [] if kernel or self._only.descriptor.scale != scale else [self._only]
+        there = models.names()
         return [
             models.load(name)
             for tier in TIERS
-            for name in models.names()
-            if name == f"{tier}-x{scale}" or name.startswith(f"{tier}-x{scale}-")
+            for name in family.members(there, tier=tier, scale=scale, clean=self._clean)
         ]
 
     def _known(self, wanted: Sequence[models.Model]) -> dict[str, float]:
@@ -178,7 +182,7 @@ class Ladders:
 
 def network_scales() -> list[int]:
     """The scales that the catalogue has networks for."""
-    return [s for s in SCALES if any(f"{tier}-x{s}" in models.names() for tier in TIERS)]
+    return [s for s in SCALES if auto.tiers(s)]
 
 
 def fitting_scale(

@@ -324,6 +324,7 @@ class _Session:
                 "joules_per_second": None if joules is None else round(joules / seconds, 2),
                 "bytes_received": self._received or None,
                 "network": self._network,
+                **self._chooser.choice,
             },
         )
 

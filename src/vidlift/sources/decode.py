@@ -84,6 +84,7 @@ def describe(stream: VideoStream, first: av.VideoFrame, converter: Converter) ->
         time_base=stream.time_base,
         rate=_rate(stream),
         frames=stream.frames or None,
+        bit_rate=_bit_rate(stream),
         duration=_duration(stream),
         sar=stream.sample_aspect_ratio or Fraction(1),
         color=tags_of(first),
@@ -114,6 +115,18 @@ def _duration(stream: VideoStream) -> Fraction | None:
     if container.duration:
         said.append(Fraction(container.duration, av.time_base))
     return min(said, default=None)
+
+
+def _bit_rate(stream: VideoStream) -> float | None:
+    """That of the stream, or of the file less what its other streams say."""
+    container: Any = stream.container
+    said = stream.bit_rate or stream.metadata.get("BPS", "")
+    if isinstance(said, str):
+        said = int(said) if said.isdecimal() else 0
+    if not said and container.bit_rate:
+        others: Any = (each for each in container.streams if each.index != stream.index)
+        said = container.bit_rate - sum(getattr(each, "bit_rate", None) or 0 for each in others)
+    return float(said) if said > 0 else None
 
 
 _CENTER_SITED = ("mjpeg", "mpeg1video", "vp8", "webp")

@@ -275,8 +275,14 @@ class HlsPictures:
             raise InputError("the playlist leads to no pictures")
         self._runs, self._times, self._since = runs, times, since
         first = runs.get(0).pictures
-        self.info: VideoInfo = replace(first.info, duration=None, frames=None)
-        self.begins: Fraction = first.begins + times.move(runs.piece(0), first.begins)
+        piece = runs.piece(0)
+        self.info: VideoInfo = replace(
+            first.info,
+            duration=None,
+            frames=None,
+            bit_rate=8 * len(piece.data) / piece.seconds if piece.seconds else None,
+        )
+        self.begins: Fraction = first.begins + times.move(piece, first.begins)
         """Time of the first picture, given or left out."""
 
         self._frames = self._all()

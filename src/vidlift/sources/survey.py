@@ -28,6 +28,9 @@ class Survey:
     pictures: int
     """How many packets its video has: as many as it has frames, but for edits and damage."""
 
+    bytes: int
+    """Of those packets."""
+
     rate: Fraction | None
     """Pictures a second, on average, roughly; None for one picture alone."""
 
@@ -48,12 +51,19 @@ def survey(entry: Path | BinaryIO, *, name: str) -> Survey:
             f"it ends at {float(seen.end):.3f} s and says that it lasts until "
             f"{float(stated):.3f} s; it may be cut short"
         )
-    return Survey(sha256=_sha256(entry), pictures=seen.pictures, rate=seen.rate, damage=damage)
+    return Survey(
+        sha256=_sha256(entry),
+        pictures=seen.pictures,
+        bytes=seen.bytes,
+        rate=seen.rate,
+        damage=damage,
+    )
 
 
 @dataclass(slots=True)
 class _Seen:
     pictures: int = 0
+    bytes: int = 0
     first: Fraction | None = None
     """Time of the first picture, in order of the file."""
 
@@ -84,6 +94,7 @@ def _read(container: InputContainer, main: int) -> _Seen:
             seen.end = max(seen.end, start + (packet.duration or 0) * packet.time_base)
             if packet.stream_index == main:
                 seen.pictures += 1
+                seen.bytes += packet.size
                 seen.first = start if seen.first is None else seen.first
                 seen.last = max(seen.last, start)
             if packet.is_corrupt and seen.torn is None:

@@ -120,24 +120,34 @@ def through_codec(
 
     Sides that are odd are padded for the encoder and cut again.
     """
+    return transmit(low, encoder, options)[0]
+
+
+def transmit(
+    low: Sequence[NDArray[np.uint8]], encoder: str, options: dict[str, str]
+) -> tuple[Planes, int]:
+    """The same, and the bytes that all pictures took."""
     os.environ.setdefault("SVT_LOG", "1")  # its errors only
     height, width = low[0].shape
     packets = io.BytesIO()
+    size = 0
     with av.open(packets, "w", format="matroska") as out:
         stream: Any = out.add_stream(encoder, rate=25, options=options)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
-        for index, plane in enumerate(low):
-            picture = _picture(plane)
-            picture.pts, picture.time_base = index, Fraction(1, 25)
-            out.mux(stream.encode(picture))
-        out.mux(stream.encode(None))
+        for index, plane in enumerate([*low, None]):
+            picture = None if plane is None else _picture(plane)
+            if picture is not None:
+                picture.pts, picture.time_base = index, Fraction(1, 25)
+            for packet in stream.encode(picture):
+                size += packet.size
+                out.mux(packet)
     packets.seek(0)
     with av.open(packets, "r") as entry:
         made = [_luma(picture)[:height, :width] for picture in entry.decode(video=0)]
     assert len(made) == len(low), f"{encoder}: {len(low)} frames in, {len(made)} out"
-    return made
+    return made, size
 
 
 def _picture(plane: NDArray[np.uint8]) -> av.VideoFrame:

@@ -1,0 +1,98 @@
+"""Which of a tier's two networks a stream is given, and why.
+
+What a codec leaves must not be sharpened: on a stream that it hurt, a network that has seen such
+streams is better. On one that it hardly touched, the network trained on pictures is. How much a
+codec left shows in the bits that a low-resolution pixel got: the more, the cleaner.
+``benchmarks/auto.py`` finds from how many on it is the pictures' turn, on held-out clips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vidlift import models
+from vidlift.descriptor import TIERS
+from vidlift.errors import ModelError
+from vidlift.models import family
+
+AUTO = "auto"
+"""What stands for a name where the network is chosen by the stream."""
+
+DEFAULT_TIER = "m"
+
+LIMITS = {"h264": 0.43, "hevc": 0.21, "vp9": 0.38, "av1": 0.59}
+"""Bits per low-resolution pixel from which a stream of that codec counts as clean."""
+
+OLDER = 1.0
+"""The same for other codecs that lose something: they are older, and need more."""
+
+WHOLE = frozenset(
+    {"raw", "rawvideo", "v210", "ffv1", "ffvhuff", "huffyuv", "utvideo", "magicyuv", "lagarith"}
+    | {"qtrle", "png", "apng", "bmp", "tiff", "ppm", "pgm", "gif"}
+)
+"""Codecs that lose nothing, by FFmpeg's names."""
+
+EDITED = frozenset({"prores", "dnxhd", "cfhd", "jpeg2000", "vc3"})
+"""Codecs for cutting and keeping: every frame for itself, at many bits a pixel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """What is known of how pictures were stored."""
+
+    codec: str
+    """FFmpeg's name."""
+
+    bits_per_pixel: float | None = None
+    """Of a stored picture; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A network that was chosen by the stream."""
+
+    name: str
+    reason: str
+    """Why, in words, for receipts."""
+
+
+def is_clean(stream: Stream | None) -> tuple[bool, str]:
+    """Whether a stream is for a network that was trained on pictures, and why.
+
+    None means pictures that went through no codec as far as anyone knows.
+    """
+    if stream is None:
+        return True, "pictures, not a stream"
+    codec, bits = stream.codec, stream.bits_per_pixel
+    if codec in WHOLE:
+        return True, f"{codec} loses nothing"
+    if codec in EDITED:
+        return True, f"{codec} hardly loses anything"
+    if bits is None:
+        return False, f"{codec} of an unknown bit rate"
+    limit = LIMITS.get(codec, OLDER)
+    clean = bits >= limit
+    return clean, (
+        f"{codec} at {bits:.2f} bits a pixel, {'clean' if clean else 'coded'}: "
+        f"the limit is {limit:g}"
+    )
+
+
+def choose(stream: Stream | None, *, scale: int, tier: str = DEFAULT_TIER) -> Choice:
+    """The network of a tier for a stream. Raises ``ModelError`` where that tier has none."""
+    clean, reason = is_clean(stream)
+    found = family.members(models.names(), tier=tier, scale=scale, clean=clean)
+    if not found:
+        raise ModelError(f"there is no network of tier {tier} for scale {scale}")
+    member = family.parse(found[0])
+    assert member is not None
+    if member.clean != clean:
+        wanted = "pictures" if clean else "coded streams"
+        reason += f"; none of tier {tier} was trained on {wanted}"
+    return Choice(name=found[0], reason=reason)
+
+
+def tiers(scale: int) -> list[str]:
+    """The tiers that a scale has networks of."""
+    shipped = [member for name in models.names() if (member := family.parse(name))]
+    return [t for t in TIERS if any((m.tier, m.scale) == (t, scale) for m in shipped)]

@@ -1,0 +1,224 @@
+"""The names of a tier's networks, and which of them a stream is given."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.clips import make_clip
+from support.networks import plain_network
+from vidlift import models
+from vidlift.descriptor import SCALES, TIERS
+from vidlift.errors import ModelError, UsageError
+from vidlift.jobs.judge import judge
+from vidlift.jobs.upscale import UpscaleOptions
+from vidlift.models import auto, family
+from vidlift.models.auto import Stream
+from vidlift.sources.synthetic import SyntheticSource
+from vidlift.upscaler import Upscaler
+from vidlift.video import VideoInfo
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "auto.json"
+
+BOTH = ("m-x4", "m-x4-clean", "m-x4-clean-int8", "m-x4-int8", "s-x4-clean", "l-x4")
+
+Ship = Callable[..., None]
+
+
+@pytest.fixture
+def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ship:
+    """A catalogue of networks by these names, in the place of the shipped one."""
+
+    def make(*names: str) -> None:
+        folder = tmp_path / "shipped"
+        folder.mkdir()
+        for name in names:
+            member = family.parse(name)
+            assert member is not None
+            network = plain_network(scale=member.scale, tier=member.tier, channels=2)
+            graph = onnx.load_model_from_string(network.data)
+            onnx.helper.set_model_props(graph, replace(network.descriptor, name=name).to_metadata())
+            (folder / f"{name}.onnx").write_bytes(graph.SerializeToString())
+        monkeypatch.setattr(models, "_FOLDER", folder)
+
+    return make
+
+
+class TestFamily:
+    @given(
+        st.sampled_from(TIERS),
+        st.sampled_from(SCALES),
+        st.booleans(),
+        st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True).filter(lambda v: v != "clean")
+        | st.just(""),
+    )
+    def test_a_name_says_what_it_is_made_of(
+        self, tier: str, scale: int, clean: bool, variant: str
+    ) -> None:
+        name = "-".join(
+            [tier, f"x{scale}", *(["clean"] if clean else []), *([variant] if variant else [])]
+        )
+        found = family.parse(name)
+        assert found == family.Member(
+            name=name, tier=tier, scale=scale, clean=clean, variant=variant
+        )
+
+    @pytest.mark.parametrize(
+        "name",
+        ["", "m", "m-x5", "z-x4", "bicubic-x4", "m-x4-", "m-x4-a-b", "m-x4-clean-a-b", "m-x44"],
+    )
+    def test_other_names_say_nothing(self, name: str) -> None:
+        assert family.parse(name) is None
+
+    @pytest.mark.parametrize(
+        ("tier", "clean", "found"),
+        [
+            ("m", False, ["m-x4", "m-x4-int8"]),
+            ("m", True, ["m-x4-clean", "m-x4-clean-int8"]),
+            ("s", False, ["s-x4-clean"]),
+            ("l", True, ["l-x4"]),
+            ("xl", True, []),
+        ],
+    )
+    def test_a_tier_has_one_training_for_a_stream_or_the_only_one(
+        self, tier: str, clean: bool, found: list[str]
+    ) -> None:
+        assert family.members(BOTH, tier=tier, scale=4, clean=clean) == found
+        assert family.members(BOTH, tier=tier, scale=2, clean=clean) == []
+
+    @pytest.mark.parametrize(
+        ("name", "file"),
+        [
+            ("m-x4", "m-x4"),
+            ("m-x4-clean", "m-x4-clean"),
+            ("s-x4", "s-x4-clean"),
+            ("l-x4-clean", None),
+            ("s-x4-int8", None),
+            ("xl-x4", None),
+            ("../m-x4", None),
+        ],
+    )
+    def test_a_tier_and_a_scale_stand_for_what_is_shipped(
+        self, name: str, file: str | None
+    ) -> None:
+        assert family.shipped_as(name, BOTH) == file
+
+    def test_every_shipped_network_is_of_the_family(self) -> None:
+        for name in models.names():
+            member, said = family.parse(name), models.describe(name)
+            assert member is not None, name
+            assert (member.tier, member.scale, member.name) == (said.tier, said.scale, said.name)
+
+
+class TestChoice:
+    @pytest.mark.parametrize(
+        ("stream", "clean", "reason"),
+        [
+            (None, True, "pictures"),
+            (Stream(codec="ffv1"), True, "ffv1 loses nothing"),
+            (Stream(codec="rawvideo", bits_per_pixel=8), True, "loses nothing"),
+            (Stream(codec="prores", bits_per_pixel=0.1), True, "hardly loses"),
+            (Stream(codec="h264"), False, "unknown bit rate"),
+            (Stream(codec="h264", bits_per_pixel=0.1), False, "0.10 bits a pixel, coded"),
+            (Stream(codec="h264", bits_per_pixel=3), True, "3.00 bits a pixel, clean"),
+            (Stream(codec="mpeg2video", bits_per_pixel=0.6), False, "mpeg2video at 0.60"),
+            (Stream(codec="mjpeg", bits_per_pixel=4), True, "mjpeg at 4.00"),
+        ],
+    )
+    def test_by_codec_and_bits(self, stream: Stream | None, clean: bool, reason: str) -> None:
+        found, why = auto.is_clean(stream)
+        assert found == clean
+        assert reason in why
+
+    @given(st.sampled_from([*auto.LIMITS, "mpeg4", "vp8"]), st.floats(0, 10), st.floats(0, 10))
+    def test_more_bits_never_count_as_less_clean(self, codec: str, a: float, b: float) -> None:
+        few, many = (
+            auto.is_clean(Stream(codec=codec, bits_per_pixel=bits))[0] for bits in sorted((a, b))
+        )
+        assert few <= many
+
+    def test_the_limits_are_those_that_were_measured(self) -> None:
+        """If this fails after ``benchmarks/auto.py``: put its limits into ``models/auto.py``."""
+        points = json.loads(RESULTS.read_text())["points"]
+        for codec, limit in auto.LIMITS.items():
+            own = [p for p in points if p["codec"] == codec]
+            lost = [
+                max(p["clean"], p["coded"]) - (p["clean"] if p["bpp"] >= limit else p["coded"])
+                for p in own
+            ]
+            assert len(own) > 50
+            assert statistics.fmean(lost) < 0.01, codec
+
+    def test_it_says_so_where_a_tier_has_one_training_only(self, ship: Ship) -> None:
+        ship(*BOTH)
+        coded = Stream(codec="h264", bits_per_pixel=0.1)
+        assert auto.choose(coded, scale=4).name == "m-x4"
+        assert auto.choose(None, scale=4).name == "m-x4-clean"
+        found = auto.choose(coded, scale=4, tier="s")
+        assert found.name == "s-x4-clean"
+        assert found.reason.endswith("none of tier s was trained on coded streams")
+        assert auto.tiers(4) == ["s", "m", "l"]
+        with pytest.raises(ModelError, match="no network of tier m for scale 2"):
+            auto.choose(None, scale=2)
+
+
+class TestUse:
+    def test_a_name_without_its_own_file(self, ship: Ship) -> None:
+        ship("m-x4-clean")
+        assert models.load("m-x4").descriptor.name == "m-x4-clean"
+        with pytest.raises(ModelError, match="no model named 'm-x4-int8'"):
+            models.load("m-x4-int8")
+
+    def test_arrays_are_pictures_unless_a_stream_is_told(self, ship: Ship) -> None:
+        ship(*BOTH)
+        with Upscaler("auto", engine="null") as upscaler:
+            assert upscaler.descriptor.name == "m-x4-clean"
+            assert upscaler.picture(np.zeros((16, 20, 3), np.uint8)).shape == (64, 80, 3)
+        coded = Stream(codec="h264", bits_per_pixel=0.1)
+        with Upscaler("auto", scale=4, stream=coded, engine="null") as upscaler:
+            assert upscaler.descriptor.name == "m-x4"
+
+    def test_a_scale_that_is_not_the_models(self) -> None:
+        with pytest.raises(UsageError, match="bicubic-x2 is for scale 2, not 3"):
+            Upscaler("bicubic-x2", scale=3)
+
+    @pytest.mark.parametrize("name", [None, "auto"])
+    def test_a_file_is_given_what_suits_its_stream_and_the_receipt_says_why(
+        self, tmp_path: Path, ship: Ship, name: str | None
+    ) -> None:
+        ship("m-x2", "m-x2-clean")
+        clip = make_clip(tmp_path / "clip.mp4", frames=4, sounds=0)
+        options = UpscaleOptions(model=name, engine="null")
+        receipt = judge(clip, options, sink="null")
+        reason = receipt.extra["chosen_for"]
+        assert reason.startswith("h264 at ")
+        assert receipt.model == ("m-x2-clean" if "clean" in reason else "m-x2")
+
+    def test_a_model_by_name_is_not_chosen(self, tmp_path: Path) -> None:
+        clip = make_clip(tmp_path / "clip.mp4", frames=4, sounds=0)
+        receipt = judge(clip, UpscaleOptions(model="bicubic-x2"), sink="null")
+        assert "chosen_for" not in receipt.extra
+
+    def test_a_scale_without_networks_is_told_before_the_file_is_read(self, ship: Ship) -> None:
+        ship("m-x2")
+        with pytest.raises(ModelError, match="for scale 3"):
+            judge("nowhere.mp4", UpscaleOptions(scale=3), sink="null")
+
+
+def test_bits_of_a_pixel() -> None:
+    info: VideoInfo = replace(
+        SyntheticSource(width=100, height=50, frames=1).info, rate=Fraction(25), bit_rate=125_000
+    )
+    assert info.bits_per_pixel == pytest.approx(1.0)
+    assert replace(info, rate=None).bits_per_pixel is None
+    assert replace(info, bit_rate=None).bits_per_pixel is None
