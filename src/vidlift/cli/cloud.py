@@ -203,21 +203,24 @@ def report(
 ) -> None:
     """Show what super-resolution saves on a title: quality against bitrate, bits at equal quality.
 
-    Uses what `publish` measured; bits saved are Bjøntegaard's, over the rungs.
+    Uses what `publish` measured, for plain players (bilinear), bicubic and each tier; bits saved
+    are Bjøntegaard's, over the rungs.
     """
-    from vidlift.cloud.report import read_report
+    from vidlift.cloud.report import CALLED, read_report
 
     found = read_report(title)
-    table = Table(box=None, pad_edge=False)
-    for column in ("rung", "kbit/s", *found.curves):
-        table.add_column(column, justify="right")
-    for index, rung in enumerate(found.rungs):
-        rate = f"{found.rates[index] / 1000:.0f}"
-        table.add_row(rung, rate, *(f"{c[index]:.2f} dB" for c in found.curves.values()))
-    print_table(table)
-    for name, saved in found.saved.items():
-        text = "not comparable" if saved is None else f"{-saved:+.1f} % bits at equal PSNR-Y"
-        out.print(f"{name} against bicubic: {text}")
+    for measure, curves in found.curves.items():
+        table = Table(box=None, pad_edge=False, title=CALLED[measure], title_justify="left")
+        for column in ("rung", "kbit/s", *curves):
+            table.add_column(column, justify="right")
+        for index, rung in enumerate(found.rungs):
+            rate = f"{found.rates[index] / 1000:.0f}"
+            table.add_row(rung, rate, *(f"{curve[index]:.2f}" for curve in curves.values()))
+        print_table(table)
+    for measure, by_tier in found.saved.items():
+        for tier, saved in by_tier.items():
+            text = "not comparable" if saved is None else f"{-saved:+.1f} % bits"
+            out.print(f"{tier} against bicubic at equal {CALLED[measure]}: {text}")
     if as_json is not None:
         found.save(as_json)
     if chart is not None:
@@ -228,22 +231,29 @@ def _print_title(title: Title, library: Path) -> None:
     table = Table(box=None, pad_edge=False, title=str(library / title.name), title_justify="left")
     for column in ("rung", "size", "kbit/s", "MB"):
         table.add_column(column, justify="right")
-    names = sorted({n for r in title.renditions for n in r.get("psnr_y", {}).get("mean", {})})
-    for name in names:
-        table.add_column(name, justify="right")
-    for r in title.renditions:
-        mean = r.get("psnr_y", {}).get("mean", {})
+    means = [_by_way(r.get("psnr_y", {}).get("mean", {})) for r in title.renditions]
+    ways = list(dict.fromkeys(way for mean in means for way in mean))
+    for way in ways:
+        table.add_column(way, justify="right")
+    for r, mean in zip(title.renditions, means, strict=True):
         table.add_row(
             r["name"],
             f"{r['width']}x{r['height']}",
             f"{r['bits_per_second'] / 1000:.0f}",
             f"{r['bytes'] / 1e6:.2f}",
-            *(f"{mean[n]:.2f} dB" if n in mean else "" for n in names),
+            *(f"{mean[way]:.2f} dB" if way in mean else "" for way in ways),
         )
     print_table(table)
     if title.card["needless"]:
-        needless = ", ".join(title.card["needless"])
-        out.print(f"needless with super-resolution: {needless} (--prune leaves them out)")
+        there = {r["name"] for r in title.renditions}
+        for name in title.card["needless"]:
+            note = "--prune leaves it out" if name in there else "left out"
+            out.print(f"{name} is needless with super-resolution: {note}")
+
+
+def _by_way(mean: dict[str, float]) -> dict[str, float]:
+    """Figures by model as figures by tier, ``bilinear`` and ``bicubic``."""
+    return {model.partition("-x")[0]: value for model, value in mean.items()}
 
 
 def _numbers(text: str, option: str) -> list[int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from vidlift import __version__
 from vidlift.cloud.boxes import codec_string
 from vidlift.cloud.captions import Captions
-from vidlift.cloud.gain import is_needless
+from vidlift.cloud.gain import MEASURES, is_needless
 from vidlift.cloud.journal import Journal
 from vidlift.cloud.ladder import Rung, spelt_out
 from vidlift.cloud.playlists import Alternative, Variant, master_playlist
@@ -22,23 +24,23 @@ def make_card(
     name: str,
     journal: Journal,
     info: VideoInfo,
-    ladder: tuple[Rung, ...],
-    codec: str,
+    renditions: list[dict[str, Any]],
+    needless: list[str],
     sounds: list[SoundTrack],
     captions: list[Captions],
     models: dict[str, str],
     whole: Path | None,
-    prune: bool,
     warnings: list[str],
 ) -> tuple[dict[str, Any], str]:
-    """The card and the list of rungs. With ``prune`` needless rungs are in neither."""
+    """The card and the list of rungs.
+
+    ``whole`` is the last of the renditions as a file; ``needless`` are the rungs that
+    super-resolution makes so, be they among the renditions or left out.
+    """
     version = journal.content.name
-    renditions = [_rendition(journal, rung, codec, version) for rung in ladder]
-    needless = _needless(renditions)
-    kept = [r for r in renditions if not (prune and r["name"] in needless)]
     if whole is not None:
-        kept[-1]["file"] = f"{version}/{whole.name}"
-        kept[-1]["bytes"] = whole.stat().st_size
+        last = {"file": f"{version}/{whole.name}", "bytes": whole.stat().st_size}
+        renditions = [*renditions[:-1], renditions[-1] | last]
     color = spelt_out(info)
     card = {
         "format": 2,
@@ -60,7 +62,7 @@ def make_card(
         },
         "models": models,
         "segments": [{"start": row.start, "end": row.end} for row in journal.rows],
-        "renditions": kept,
+        "renditions": renditions,
         "needless": needless,
         "sounds": [
             {"name": s.title, "language": s.language, "channels": s.channels, "bytes": s.bytes}
@@ -69,14 +71,16 @@ def make_card(
         "captions": [{"name": c.title, "language": c.language} for c in captions],
         "warnings": warnings,
     }
-    return card, _master(journal, info, kept, sounds, captions, version)
+    return card, _master(journal, info, renditions, sounds, captions, version)
 
 
 def _seconds(journal: Journal) -> float:
     return float(sum(row.seconds for row in journal.rows))
 
 
-def _rendition(journal: Journal, rung: Rung, codec: str, version: str) -> dict[str, Any]:
+def rendition(journal: Journal, rung: Rung, codec: str) -> dict[str, Any]:
+    """A finished rung as the card has it."""
+    version = journal.content.name
     header = (journal.content / rung.name / "init.mp4").read_bytes()
     rates = [8 * row.sizes[rung.name] / float(row.seconds) for row in journal.rows]
     total = len(header) + sum(row.sizes[rung.name] for row in journal.rows)
@@ -92,30 +96,40 @@ def _rendition(journal: Journal, rung: Rung, codec: str, version: str) -> dict[s
         "peak_bits_per_second": round(max(rates)),
     }
     by_segment = [row.gain.get(rung.name, {}) for row in journal.rows]
-    names = list(by_segment[0])
-    if names:
-        psnr = {name: [row.get(name) for row in by_segment] for name in names}
-        found["psnr_y"] = {"segments": psnr, "mean": {n: _mean(v) for n, v in psnr.items()}}
+    for measure in MEASURES:
+        if figures := _figures(by_segment, measure):
+            found[measure] = figures
     return found
 
 
-def _mean(values: list[float | None]) -> float:
-    known = [value for value in values if value is not None]
-    return round(sum(known) / len(known), 3) if known else 0.0
+def _figures(
+    by_segment: list[Mapping[str, Mapping[str, float]]], measure: str
+) -> dict[str, Any] | None:
+    """One measure of a rung by way: of each segment, None where it is not known, and on average."""
+    ways = dict.fromkeys(w for row in by_segment for w, by in row.items() if measure in by)
+    segments = {way: [row.get(way, {}).get(measure) for row in by_segment] for way in ways}
+    mean = {
+        way: round(fmean(v for v in values if v is not None), 3) for way, values in segments.items()
+    }
+    return {"segments": segments, "mean": mean} if ways else None
 
 
-def _needless(renditions: list[dict[str, Any]]) -> list[str]:
-    """Names of rungs that, as bicubic shows them, are no better than a smaller one as we do."""
+def needless_rungs(renditions: list[dict[str, Any]]) -> list[str]:
+    """Names of rungs that, as bicubic shows them, are no better than a smaller one as we do.
+
+    The smaller one is none that is needless itself: all of them can be left out together.
+    """
     found: list[str] = []
     best: list[float] = []
-    for rendition in renditions:
-        if "psnr_y" not in rendition:
+    for row in renditions:
+        if "psnr_y" not in row:
             return []
-        mean = rendition["psnr_y"]["mean"]
+        mean = row["psnr_y"]["mean"]
         plain = max(value for name, value in mean.items() if name.startswith(BICUBIC))
         if is_needless(plain, best):
-            found.append(rendition["name"])
-        best.append(max(mean.values()))
+            found.append(row["name"])
+        else:
+            best.append(max(mean.values()))
     return found
 
 

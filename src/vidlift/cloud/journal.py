@@ -38,8 +38,8 @@ class Row:
     sizes: Mapping[str, int]
     """Bytes of its file, by rung."""
 
-    gain: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """PSNR-Y by rung and model, where it was measured."""
+    gain: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """How it looks by rung, way and measure (``gain.Gain``), where that was measured."""
 
     @property
     def seconds(self) -> Fraction:

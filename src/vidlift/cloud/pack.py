@@ -17,6 +17,7 @@ from itertools import groupby
 
 from vidlift.cloud.boxes import Sample, fragment, header_of, timescale
 from vidlift.cloud.files import sync_folder, write_whole
+from vidlift.cloud.gain import Gain
 from vidlift.cloud.journal import Journal, Row
 from vidlift.cloud.ladder import Rung, brought_down, shrink
 from vidlift.frame import Frame
@@ -42,9 +43,8 @@ _AHEAD = 4
 # by a tick. (Negative offsets from decoding to showing would be another way, which many players
 # misread; a film that begins late would be a third, and players skip the hole.)
 
-Measure = Callable[[dict[str, bytes], list[Frame]], dict[str, dict[str, float]]]
-"""From the coded segment of each rung and some original frames of it to the quality by rung and
-model."""
+Measure = Callable[[dict[str, bytes], list[Frame]], Gain]
+"""From the coded segment of each rung and some original frames of it to how the rungs look."""
 
 MEASURED_FROM = 12
 """Number of the first of the two frames of a segment that quality is measured on."""
@@ -136,7 +136,7 @@ class Packer:
             write_whole(journal.path(rung.name, index), data)
             sync_folder(journal.content / rung.name)
         names = [rung.name for rung in self._rungs]
-        gain = {}
+        gain: Gain = {}
         if self._measure is not None:
             wholes = {name: h + d for name, (h, d) in zip(names, files, strict=True)}
             gain = self._measure(wholes, kept[-2:])

@@ -12,9 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vidlift import models
+from vidlift import models, vmaf
 from vidlift.cloud.captions import Captions, read_captions
-from vidlift.cloud.card import make_card
+from vidlift.cloud.card import make_card, needless_rungs, rendition
 from vidlift.cloud.files import sync_folder, write_whole
 from vidlift.cloud.gain import TIERS, GainMeter
 from vidlift.cloud.journal import Journal, open_journal
@@ -31,7 +31,7 @@ from vidlift.sinks.gop import GOP_CODECS, GopOptions
 from vidlift.sources import open_bytes
 from vidlift.sources.file import FileSource
 
-FORMAT = 3
+FORMAT = 4
 """Raised when what is published of the same video with the same options becomes another thing."""
 
 
@@ -139,29 +139,33 @@ def _make(
     info, origin = source.info, packer.origin
     length = Fraction(journal.rows[-1].end)
     end = origin + length
+    renditions = [rendition(journal, rung, options.codec) for rung in ladder]
+    needless = needless_rungs(renditions)
+    kept = tuple(r for r in ladder if not (options.prune and r.name in needless))
     sounds = write_sounds(video, journal.content, origin=origin, end=end, length=SEGMENT)
     captions = read_captions(video, origin=origin, end=end, warnings=warnings)
-    _write_lists(journal, ladder, sounds, captions)
-    write_poster(journal, ladder[-1].name)
-    write_thumbnails(journal, ladder[0].name)
+    _write_lists(journal, kept, sounds, captions)
+    write_poster(journal, kept[-1].name)
+    write_thumbnails(journal, kept[0].name)
     whole = None
     if options.whole_file:
-        whole = _write_whole_file(video, journal, ladder[-1], source, origin)
+        whole = _write_whole_file(video, journal, kept[-1], source, origin)
     card, master = make_card(
         name=name,
         journal=journal,
         info=info,
-        ladder=ladder,
-        codec=options.codec,
+        renditions=[r for r in renditions if r["name"] in {rung.name for rung in kept}],
+        needless=needless,
         sounds=sounds,
         captions=captions,
         models=measured,
         whole=whole,
-        prune=options.prune,
         warnings=warnings,
     )
     write_whole(journal.folder / MASTER, master.encode())
     write_whole(journal.folder / CARD, (json.dumps(card, indent=2) + "\n").encode())
+    for rung in set(ladder) - set(kept):
+        shutil.rmtree(journal.content / rung.name)
 
 
 def _write_lists(
@@ -223,6 +227,7 @@ def _identity(video: str | Path, options: PublishOptions) -> dict[str, Any]:
         "seconds": [str(GOP), str(SEGMENT)],
         "whole_file": options.whole_file,
         "models": {name: models.load(name).sha256 for name in known},
+        "vmaf": bool(options.tiers) and vmaf.is_there(),
         "prune": options.prune,
     }
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from vidlift.cloud.bjontegaard import bits_saved
+from vidlift.cloud.gain import MEASURES, PLAIN
 from vidlift.cloud.library import read_title
 from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.models import BICUBIC
+
+Curves = dict[str, tuple[float, ...]]
+"""Quality of each rung at the size of the original, by way: ``bilinear``, ``bicubic``, a tier."""
+
+CALLED = {"psnr_y": "PSNR-Y", "vmaf": "VMAF", "vmaf_neg": "VMAF-NEG"}
+"""What people call the measures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +29,12 @@ class Report:
     rates: tuple[float, ...]
     """Bits a second of the pictures."""
 
-    curves: dict[str, tuple[float, ...]]
-    """PSNR-Y of each rung at the size of the original, by ``bicubic`` and tier."""
+    curves: dict[str, Curves]
+    """By measure, those of ``gain.MEASURES`` that were taken."""
 
-    saved: dict[str, float | None]
-    """Per cent of bits that a tier saves against bicubic at equal quality; None where their
-    qualities do not overlap."""
+    saved: dict[str, dict[str, float | None]]
+    """By measure and tier: per cent of bits that a tier saves against bicubic at equal quality;
+    None where their qualities do not overlap."""
 
     def save(self, where: Path) -> None:
         """Write it as JSON. Raises ``OutputError``."""
@@ -36,25 +44,49 @@ class Report:
             raise OutputError(f"cannot write {where}: {error.strerror}") from error
 
     def draw(self, where: Path) -> None:
-        """Draw quality against bitrate. Raises ``UsageError`` without matplotlib."""
+        """Draw quality against bitrate, a panel a measure.
+
+        Raises ``UsageError`` without matplotlib, ``OutputError``.
+        """
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
             raise UsageError("charts need matplotlib: pip install 'vidlift[charts]'") from error
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
-        axes = figure.subplots()
-        for name, quality in self.curves.items():
-            style = "--" if name == BICUBIC else "-"
-            axes.plot([r / 1000 for r in self.rates], quality, style, marker="o", label=name)
-        for rung, rate, plain in zip(self.rungs, self.rates, self.curves[BICUBIC], strict=True):
-            axes.annotate(rung, (rate / 1000, plain), (4, -12), textcoords="offset points")
-        axes.set(xscale="log", xlabel="kbit/s", ylabel="PSNR-Y, dB", title=self.title)
-        axes.grid(alpha=0.3)
-        axes.legend()
+        figure = Figure(figsize=(1 + 4.4 * len(self.curves), 4.2), layout="constrained")
+        panels = figure.subplots(1, len(self.curves), squeeze=False)[0]
+        for axes, (measure, curves) in zip(panels, self.curves.items(), strict=True):
+            self._draw_panel(axes, measure, curves)
+        figure.suptitle(self.title)
         try:
             figure.savefig(where, dpi=120)
         except (OSError, ValueError) as error:
             raise OutputError(f"cannot write {where}: {error}") from error
+
+    def _draw_panel(self, axes: Any, measure: str, curves: Curves) -> None:
+        kbps = [rate / 1000 for rate in self.rates]
+        for way, quality in curves.items():
+            label, style, colour = _LOOKS.get(way, (f"Vidlift, {way}", "-", None))
+            axes.plot(kbps, quality, style, color=colour, marker="o", markersize=4, label=label)
+        for rung, rate, *heights in zip(self.rungs, kbps, *curves.values(), strict=True):
+            place = rate, min(heights)
+            axes.annotate(rung, place, (4, -12), textcoords="offset points", fontsize=8)
+        unit = ", dB" if measure == "psnr_y" else ""
+        axes.set(xscale="log", xlabel="kbit/s", ylabel=CALLED[measure] + unit)
+        axes.set_xticks(kbps, [f"{rate:.0f}" for rate in kbps])
+        axes.minorticks_off()
+        axes.margins(x=0.12, y=0.12)
+        saved = [
+            f"{tier} {percent:.1f} %"
+            for tier, percent in self.saved[measure].items()
+            if percent is not None
+        ]
+        axes.set_title("bits saved: " + (", ".join(saved) or "not comparable"), fontsize=10)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower right", fontsize=9)
+
+
+_LOOKS = {PLAIN: ("plain (bilinear)", ":", "0.55"), BICUBIC: ("bicubic", "--", "0.25")}
+"""Label, line and colour of the ways that are no networks."""
 
 
 def read_report(folder: Path) -> Report:
@@ -67,20 +99,28 @@ def read_report(folder: Path) -> Report:
     )
     if not rows:
         raise InputError(f"{folder}: no gain was measured; publish it with --gain m")
-    curves: dict[str, list[float]] = {}
-    for row in rows:
-        for model, quality in row["psnr_y"]["mean"].items():
-            curves.setdefault(model.partition("-x")[0], []).append(float(quality))
-    whole = {name: tuple(c) for name, c in curves.items() if len(c) == len(rows)}
     rates = tuple(float(row["bits_per_second"]) for row in rows)
+    curves = {m: _curves(rows, m) for m in MEASURES if all(m in row for row in rows)}
     return Report(
         title=title.name,
         rungs=tuple(row["name"] for row in rows),
         rates=rates,
-        curves=whole,
+        curves=curves,
         saved={
-            name: bits_saved(rates, whole[BICUBIC], rates, curve)
-            for name, curve in whole.items()
-            if name != BICUBIC
+            measure: {
+                way: bits_saved(rates, by_way[BICUBIC], rates, curve)
+                for way, curve in by_way.items()
+                if way not in _LOOKS
+            }
+            for measure, by_way in curves.items()
         },
     )
+
+
+def _curves(rows: list[dict[str, Any]], measure: str) -> Curves:
+    """Of the ways that every rung was measured in."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for model, quality in row[measure]["mean"].items():
+            found.setdefault(model.partition("-x")[0], []).append(float(quality))
+    return {way: tuple(curve) for way, curve in found.items() if len(curve) == len(rows)}
