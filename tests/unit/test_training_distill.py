@@ -59,6 +59,18 @@ def test_every_picture_gets_what_the_teacher_makes_of_it(tmp_path: Path, folder:
         assert (picture.taught == doubled(picture.low)).all()
 
 
+def test_a_teacher_sees_the_clean_picture_where_the_student_sees_a_coded_one(
+    tmp_path: Path, folder: Path
+) -> None:
+    clean = pictures.load([folder], scale=2)
+    coded = [replace(picture, low=picture.low // 8 * 8) for picture in clean]
+    wanted = attach(clean, teacher(tmp_path / "clean"))
+    for picture, other in zip(attach(coded, teacher(tmp_path / "coded")), wanted, strict=True):
+        assert picture.taught is not None
+        assert other.taught is not None
+        assert (picture.taught == other.taught).all()
+
+
 def test_a_teacher_is_asked_once(tmp_path: Path, folder: Path) -> None:
     found = pictures.load([folder], scale=2)
     asked: list[int] = []

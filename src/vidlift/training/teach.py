@@ -1,5 +1,11 @@
 """Output distillation: what a teacher makes of every training picture, made once and kept.
 
+A teacher looks at the clean low-resolution picture, the true one shrunk, whatever the student gets
+to see of it: a teacher that knows pictures alone serves on shots that went through codecs too.
+
+    true picture ──shrunk──> clean ──teacher──> taught
+                               └────codec─────> low ──student──> made      compared with taught
+
 The pictures lie end to end in one file, in the order of the training set, as bytes; a run that is
 killed while they are made goes on from the last whole one.
 """
@@ -16,6 +22,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vidlift import resample
 from vidlift.descriptor import PREFIX
 from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.training.architectures import Plain
@@ -108,7 +115,7 @@ def _make(training: Sequence[Picture], teacher: Teacher, where: Path, *, ensembl
             out.truncate(kept)
             for done, picture in enumerate(training[whole:], whole):
                 teacher.report(done, len(training))
-                made = np.rint(enlarge(picture.low)).clip(0, 255).astype(np.uint8)
+                made = np.rint(enlarge(_clean(picture))).clip(0, 255).astype(np.uint8)
                 assert made.shape == picture.high.shape
                 out.write(made.tobytes())
             out.flush()
@@ -117,6 +124,11 @@ def _make(training: Sequence[Picture], teacher: Teacher, where: Path, *, ensembl
     except OSError as error:
         raise OutputError(f"cannot write {part}: {error.strerror or error}") from error
     teacher.report(len(training), len(training))
+
+
+def _clean(picture: Picture) -> NDArray[np.uint8]:
+    height, width = picture.low.shape
+    return resample.resize(picture.high, (width, height))
 
 
 def licence_of(data: bytes) -> str:
