@@ -11,7 +11,7 @@ size of the original in every way that a viewer may have, and compared with it:
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from statistics import fmean
 
@@ -21,9 +21,9 @@ from PIL import Image
 from vidlift import models, vmaf
 from vidlift.cloud.ladder import Rung
 from vidlift.descriptor import SCALES
-from vidlift.errors import ModelError
 from vidlift.frame import Frame, Plane
 from vidlift.metrics import psnr
+from vidlift.models import family
 from vidlift.resample import quick_resize
 from vidlift.sources.file import FileSource
 from vidlift.upscaler import Upscaler
@@ -62,11 +62,11 @@ class GainMeter:
         self._opened: dict[str, Upscaler] = {}
         for rung in rungs:
             scale = scale_for(rung, info)
-            wanted = [f"{models.BICUBIC}-x{scale}", *(f"{tier}-x{scale}" for tier in tiers)]
+            wanted = [f"{models.BICUBIC}-x{scale}", *_networks(tiers, scale)]
             for name in wanted:
-                if name not in self._opened and (model := _load(name)) is not None:
-                    self._opened[name] = Upscaler(model)
-            self._names[rung.name] = [name for name in wanted if name in self._opened]
+                if name not in self._opened:
+                    self._opened[name] = Upscaler(name)
+            self._names[rung.name] = wanted
 
     @property
     def models(self) -> dict[str, str]:
@@ -114,13 +114,10 @@ class GainMeter:
         return enlarge
 
 
-def _load(name: str) -> models.Model | None:
-    if not name.startswith(models.BICUBIC) and name not in models.names():
-        return None
-    try:
-        return models.load(name)
-    except ModelError:
-        return None
+def _networks(tiers: Iterable[str], scale: int) -> Iterator[str]:
+    """Of each tier the one for what codecs leave; players take those of one tier for alike."""
+    for tier in tiers:
+        yield from family.members(models.names(), tier=tier, scale=scale, clean=False)[:1]
 
 
 def _frames_at(data: bytes, originals: Sequence[Frame]) -> list[Frame]:
