@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from support.clips import make_clip
 from support.networks import plain_network
 from support.servers import Asked, Script, answer, part_of, scripted
+from vidlift.client.adapt import BUFFER, Option
+from vidlift.client.cache import Cache
 from vidlift.client.download import Patience
 from vidlift.client.hls import HlsFilm
 from vidlift.client.hosts import Hosts
@@ -90,10 +92,16 @@ def take(split: HlsSplit) -> Received:
 EXPECTED = [n / RATE for n in range(FRAMES)]
 
 
+def up(options: Sequence[Option], *, buffer: float, throughput: float | None) -> int:
+    """A way of choosing: the least rung first, then the best."""
+    del throughput
+    return len(options) - 1 if buffer else 0
+
+
 def test_a_film_of_ours_comes_whole(title: Title) -> None:
     with (
         serving(title.folder.parent) as base,
-        opened(f"{base}/{title.path('master.m3u8')}") as (film, split),
+        opened(f"{base}/{title.path('master.m3u8')}", choose=up) as (film, split),
     ):
         assert not film.live
         assert split.end is not None
@@ -101,7 +109,7 @@ def test_a_film_of_ours_comes_whole(title: Title) -> None:
         got = take(split)
         assert got.times == EXPECTED
         assert got.lost == {}
-        assert got.frames[0].size == (42, 32), "nothing is known of the network yet"
+        assert got.frames[0].size == (42, 32)
         assert got.frames[-1].size == (64, 48)
         begin, last = got.chunks[0].pts, got.chunks[-1]
         assert abs(begin - got.frames[0].pts) < Fraction(1, 10)
@@ -123,6 +131,104 @@ def test_seeking(title: Title, to: Fraction) -> None:
         assert first.pts <= start + to < first.pts + first.duration
         assert split.sound is not None
         assert next(iter(split.sound)).pts - start - to < Fraction(1, 10)
+
+
+def test_a_quick_network_is_known_by_its_lists(title: Title) -> None:
+    with (
+        serving(title.folder.parent) as base,
+        opened(f"{base}/{title.path('master.m3u8')}") as (_, split),
+    ):
+        assert next(iter(split.pictures)).size == (64, 48)
+
+
+def test_a_seek_back_asks_for_nothing_again(title: Title, tmp_path: Path) -> None:
+    asked: list[str] = []
+    files = files_of(title)
+
+    def note(request: Asked) -> None:
+        asked.append(request.path)
+
+    with (
+        scripted(library(files, note)) as (url, _),
+        opened(f"{url}/master.m3u8", cache=Cache(tmp_path)) as (film, split),
+    ):
+        take(split)
+        received, before = film.received, list(asked)
+        split.seek(split.pictures.begins)
+        assert take(split).times == EXPECTED
+        assert asked == before
+        assert film.received == received
+        assert film.report()["bytes_from_cache"] > 0
+    with (
+        scripted(library(files, note)) as (url, _),
+        opened(f"{url}/master.m3u8?token=hush", cache=Cache(tmp_path)) as (film, split),
+    ):
+        assert take(split).times == EXPECTED, "another address: nothing of it is known"
+        assert film.report()["bytes_from_cache"] == 0
+    assert not [p for p in tmp_path.iterdir() if b"hush" in p.name.encode() + p.read_bytes()]
+
+
+def test_a_copy_that_has_expired_is_asked_about(title: Title, tmp_path: Path) -> None:
+    files = files_of(title)
+    asked: list[Asked] = []
+
+    def script(request: Asked) -> Iterable[bytes]:
+        asked.append(request)
+        said = {"etag": '"v1"', "cache_control": "no-cache"}
+        if request.headers.get("if-none-match") == '"v1"':
+            return [answer("304 Not Modified", b"", **said)]
+        content = files.get(request.path)
+        return [part_of(content, request, **said) if content else answer("404 Not Found")]
+
+    with (
+        scripted(script) as (url, _),
+        opened(f"{url}/master.m3u8", cache=Cache(tmp_path)) as (film, split),
+    ):
+        take(split)
+        received = film.received
+        asked.clear()
+        split.seek(split.pictures.begins)
+        assert take(split).times == EXPECTED
+        assert film.received == received
+        assert asked
+        assert all(request.headers["if-none-match"] == '"v1"' for request in asked)
+
+
+def test_what_is_not_to_be_stored_is_not(title: Title, tmp_path: Path) -> None:
+    files = files_of(title)
+
+    def script(request: Asked) -> Iterable[bytes]:
+        content = files.get(request.path)
+        said = {"etag": '"v1"', "cache_control": "private, no-store"}
+        return [part_of(content, request, **said) if content else answer("404 Not Found")]
+
+    with (
+        scripted(script) as (url, _),
+        opened(f"{url}/master.m3u8", cache=Cache(tmp_path)) as (film, split),
+    ):
+        take(split)
+        received = film.received
+        split.seek(split.pictures.begins)
+        assert take(split).times == EXPECTED
+        assert film.received > received
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_next_segments_come_before_they_are_asked_for(title: Title) -> None:
+    arrived = Event()
+    files = files_of(title)
+
+    def note(request: Asked) -> None:
+        if request.path.endswith("p/00003.m4s"):
+            arrived.set()
+
+    with (
+        scripted(library(files, note)) as (url, _),
+        opened(f"{url}/master.m3u8") as (film, split),
+    ):
+        assert next(iter(split.pictures)).pts == split.pictures.begins
+        assert arrived.wait(10), "the last segment is fetched while the first is on the screen"
+        assert film.pictures.buffer <= BUFFER
 
 
 def files_of(title: Title) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ import io
 import random
 from collections.abc import Iterable
 from contextlib import closing
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.servers import Asked, Script, answer, part_of, scripted
+from vidlift.client.cache import Cache
 from vidlift.client.download import BLOCK, Patience
 from vidlift.client.fetch import FORWARD_BLOCKS, HttpFile
 from vidlift.errors import NetworkError
@@ -71,6 +73,41 @@ def test_memory_is_bounded_and_what_is_kept_is_not_asked_again() -> None:
         file.seek((FORWARD_BLOCKS + 10) * BLOCK)
         assert file.read(10) == CONTENT[(FORWARD_BLOCKS + 10) * BLOCK :][:10]
         assert len(asked) == 2
+
+
+def test_what_memory_let_go_of_comes_from_the_disk(tmp_path: Path) -> None:
+    with scripted(honest) as (url, asked):
+        with closing(HttpFile(url, cache=Cache(tmp_path), kept_blocks=2)) as file:
+            assert read_all(file) == CONTENT
+            file.seek(BLOCK)
+            assert file.read(10) == CONTENT[BLOCK:][:10]
+            assert len(asked) == 1
+            assert file.saved == BLOCK
+        with closing(HttpFile(url, cache=Cache(tmp_path))) as file:
+            file.seek(30 * BLOCK)
+            assert file.read(10) == CONTENT[30 * BLOCK :][:10]
+            assert len(asked) == 2, "it is asked whether the file is still the same"
+
+
+@pytest.mark.parametrize(
+    "said", [{"etag": '"b"'}, {}, {"etag": '"a"', "cache_control": "no-store"}]
+)
+def test_blocks_of_another_version_are_not_taken(tmp_path: Path, said: dict[str, str]) -> None:
+    cache = Cache(tmp_path)
+    with scripted(lambda asked: [part_of(CONTENT, asked, **said)]) as (url, _):
+        with closing(HttpFile(url, cache=cache, kept_blocks=2)) as file:
+            read_all(file)
+        said["etag"] = '"c"'
+        with closing(HttpFile(url, cache=cache, kept_blocks=2)) as file:
+            assert read_all(file) == CONTENT
+            assert file.saved == 0
+
+
+def read_all(file: HttpFile) -> bytes:
+    found = bytearray()
+    while part := file.read(BLOCK):
+        found += part
+    return bytes(found)
 
 
 def test_a_stream_without_a_length_is_read_forward_only() -> None:

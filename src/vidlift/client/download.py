@@ -11,8 +11,9 @@ from threading import Event
 
 import httpx2
 
+from vidlift.client.cache import lasts
 from vidlift.client.hosts import shown
-from vidlift.client.web import TransientError, Web, interrupt
+from vidlift.client.web import NOT_MODIFIED, TransientError, Web, interrupt
 from vidlift.errors import NetworkError
 
 BLOCK = 1 << 16
@@ -63,6 +64,7 @@ class Download:
         in_parts: bool = True,
         came_from: str | None = None,
         like: Download | None = None,
+        known: str | None = None,
         patience: Patience | None = None,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -73,7 +75,8 @@ class Download:
         ``in_parts``: learn whether the server gives parts; else a range is asked for only where
         one is needed, which caches on the way like better. ``came_from`` is who named the URL,
         None where the viewer did. ``like``: an earlier download of the same resource, which must
-        not have changed since. ``pause`` waits.
+        not have changed since. ``known``: the version of a copy at hand; where that is what there
+        still is, nothing comes and ``unchanged`` says so. ``pause`` waits.
         """
         self.url = url
         self._web = web
@@ -95,7 +98,14 @@ class Download:
         self.ranges: bool = like.ranges if like else False
         """Whether the server gives parts of it."""
 
-        self._version: str | None = like._version if like else None
+        self.version: str | None = like.version if like else None
+        """Its strong ETag, else the date of its last change, None where neither is told."""
+
+        self.lasts: float | None = like.lasts if like else None
+        """Seconds for which a copy is good, 0: it is to be asked about; None: none may be kept."""
+
+        self._known = known
+        self.unchanged = False
         self.retries = 0
         """How often the server had to be asked again."""
 
@@ -145,11 +155,18 @@ class Download:
         headers = {"accept-encoding": "identity"}
         if self._in_parts or at or self._end is not None:
             headers["range"] = f"bytes={at}-{until}"
-        if at > self._start and self._version:
-            headers["if-range"] = self._version
+        if at > self._start and self.version:
+            headers["if-range"] = self.version
+        elif at == self._start and self._known:
+            dated = not self._known.startswith('"')
+            headers["if-modified-since" if dated else "if-none-match"] = self._known
         with self._web.get(self.url, headers=headers, came_from=self._came_from) as response:
             self._response = response
             try:
+                self.lasts = lasts(response.headers, now=time.time())
+                if response.status_code == NOT_MODIFIED:
+                    self.unchanged = True
+                    return
                 begins = self._learn(response, at)
                 left = self._left(response, at)
                 skip = at - begins
@@ -178,11 +195,11 @@ class Download:
         if response.status_code == 206 and begins != at:
             raise NetworkError(f"{shown(self.url)}: asked from byte {at}, got from {begins}")
         version = _version(response)
-        changed = self._version is not None and version is not None and version != self._version
+        changed = self.version is not None and version is not None and version != self.version
         if changed or (self.total is not None and total is not None and total != self.total):
             raise NetworkError(f"{shown(self.url)} changed on the server while it was being read")
         self.total = total if total is not None else self.total
-        self._version = self._version or version
+        self.version = self.version or version
         self.ranges = response.status_code == 206
         return begins
 

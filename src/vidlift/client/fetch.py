@@ -1,18 +1,22 @@
 """A file on a server as one that can be read and sought: what a demuxer is given for a URL.
 
     server ──> Download ──> ahead ──> kept blocks ──> read
+                                       └──> cache, on the disk
 
 Blocks are read ahead in one direction. A seek to what is kept, or a little forward, costs no
-request; any other begins a new download there. Memory is bounded by what is kept and ahead.
+request; any other begins a new download there. Memory is bounded by what is kept and ahead, the
+disk by the cache, whose copies are good as long as the file has the version seen when opened.
 """
 
 from __future__ import annotations
 
 import io
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
+from vidlift.client.cache import LONGEST, Cache, key_of
 from vidlift.client.download import BLOCK, Download, Patience
 from vidlift.client.hosts import shown
 from vidlift.client.web import Web
@@ -45,17 +49,28 @@ class HttpFile(io.RawIOBase):
         url: str,
         *,
         web: Web | None = None,
+        cache: Cache | None = None,
         patience: Patience | None = None,
         ahead_blocks: int = AHEAD_BLOCKS,
         kept_blocks: int = KEPT_BLOCKS,
     ) -> None:
-        """Asks the server and waits for the first block. Raises ``NetworkError``."""
+        """Asks the server and waits for the first block; ``cache`` None keeps nothing on the disk.
+
+        Raises ``NetworkError``.
+        """
         super().__init__()
         self.name = shown(url)
         self.received = 0
         """Bytes of content received, those received again included."""
 
+        self.saved = 0
+        """Bytes that were not asked for, since a copy was at hand."""
+
+        self.keep: Callable[[int, bytes], None] = lambda _index, _block: None
+        """Given each block that comes, with its place; in the thread that reads."""
+
         self._url = url
+        self._cache = cache or Cache(most=0)
         self._web = web or Web()
         self._patience = patience
         self._ahead_blocks = ahead_blocks
@@ -80,6 +95,15 @@ class HttpFile(io.RawIOBase):
     def beginning(self) -> bytes:
         """Its first bytes, without moving: what kind of file it is."""
         return self._kept[0][:64] if 0 in self._kept else b""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all, None where the server does not tell."""
+        return self._download.total
+
+    def blocks(self) -> dict[int, bytes]:
+        """The blocks in memory, by place."""
+        return dict(self._kept)
 
     @property
     def retries(self) -> int:
@@ -128,6 +152,9 @@ class HttpFile(io.RawIOBase):
         total = self._download.total
         if total is not None and index * BLOCK >= total:
             return b""
+        if index not in self._kept and (copy := self._copy(index)) is not None:
+            self.saved += len(copy)
+            self._put(index, copy)
         if index not in self._kept and not 0 <= index - self._next <= FORWARD_BLOCKS:
             self._begin(index if self._download.ranges else 0)
         while index not in self._kept and self._take():
@@ -157,11 +184,31 @@ class HttpFile(io.RawIOBase):
         if block is None:
             return False
         self.received += len(block)
-        self._kept[self._next] = block
+        name = self._name(self._next)
+        if name is not None:
+            self._cache.put(name, block, version=self._download.version, lasts=LONGEST)
+        self._put(self._next, block)
         self._next += 1
+        return True
+
+    def _put(self, index: int, block: bytes) -> None:
+        self._kept[index] = block
         while len(self._kept) > self._kept_blocks:
             self._kept.popitem(last=False)
-        return True
+        self.keep(index, block)
+
+    def _copy(self, index: int) -> bytes | None:
+        """The block as the cache has it."""
+        name = self._name(index)
+        kept = None if name is None else self._cache.get(name)
+        return None if kept is None else kept.data
+
+    def _name(self, index: int) -> str | None:
+        """What the cache calls a block of this version; None where there is none to be kept."""
+        download = self._download
+        if download.version is None or download.total is None or download.lasts is None:
+            return None
+        return key_of(self._url, download.version, download.total, index)
 
     def _stop(self) -> None:
         self._download.cancel()

@@ -1,226 +1,30 @@
-"""An HLS film as it is received: its segments in order, each from the rung chosen for it.
+"""An HLS film as it is received: what its playlists name, and its two tracks.
 
-    playlists ──> which segment next ──> which rung ──> fetched, checked ──> pieces
-
-A film on demand is followed by time, a live one by the numbers of its segments. Lists that
-vanish for a while and segments that fail are waited for, asked for again and, at last, passed
-over: times in the segments keep sound and pictures together.
+playlists ──> which segment next ──> which rung ──> fetched, checked ──> pieces
+              └──────────────────── track.py ────────────────────────┘
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
-from vidlift.client.adapt import BUFFER, Choose, Option, Throughput, by_both, guess, quality_of
+from vidlift.client.adapt import BUFFER, Choose, Option, by_both, guess, quality_of
+from vidlift.client.cache import Cache
 from vidlift.client.download import Patience
-from vidlift.client.hosts import RefusedError, shown
-from vidlift.client.playlist import MasterList, MediaList, Segment, SoundRendition, Variant
-from vidlift.client.segments import DamagedError, Fetcher
+from vidlift.client.hosts import shown
+from vidlift.client.playlist import MasterList, MediaList, SoundRendition, Variant
+from vidlift.client.segments import Fetcher
+from vidlift.client.track import Keep, Track, name_of
 from vidlift.client.web import Web
-from vidlift.errors import InputError, NetworkError
-from vidlift.stages.ahead import Ahead, ahead
-
-MISSING_MAX = 3
-"""Segments in a row that may fail before the film is given up."""
-
-VANISHED_MAX = 40.0
-"""Seconds for which the list of a live film may be away, or without anything new."""
-
-BEHIND_LIVE = 3
-"""Segments between the newest one and where a live film is begun."""
+from vidlift.errors import NetworkError
 
 TIERS = ("s", "m", "l", "xl")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """A segment as it came."""
-
-    data: bytes
-    header: bytes
-    """What a demuxer wants before it where it has not seen it."""
-
-    run: tuple[object, ...]
-    """Pieces of one run follow one another in one demuxer."""
-
-    epoch: int
-    """Times in pieces of one epoch belong together."""
-
-    start: float
-    """Seconds from the beginning of the list."""
-
-    seconds: float
-    rung: str
-    """Of which rendition it is, for receipts."""
-
-
-class Track:
-    """The pieces of one kind, pictures or sound. One thread iterates; others may look."""
-
-    def __init__(
-        self,
-        fetcher: Fetcher,
-        variants: list[Variant],
-        options: list[Option],
-        *,
-        came_from: str | None,
-        first: MediaList | None = None,
-        choose: Choose = by_both,
-    ) -> None:
-        """``first`` is the list of the only variant where that was fetched already."""
-        self.fetcher = fetcher
-        self._variants = variants
-        self._options = options
-        self._came_from = came_from
-        self._choose = choose
-        self._lists: dict[int, MediaList] = {} if first is None else {0: first}
-        self._throughput = Throughput()
-        self._received, self._taken = 0.0, 0.0
-        self._at = 0
-        self.lost: Counter[str] = Counter()
-        self.received_of: defaultdict[str, float] = defaultdict(float)
-        """Seconds received, by rung."""
-
-        self.switches = 0
-
-    def current(self) -> MediaList:
-        """The list of the rung in use."""
-        return self._list(self._at)
-
-    def took(self, piece: Piece) -> None:
-        """The consumer has taken a piece: what is ahead of it is the buffer."""
-        self._taken += piece.seconds
-
-    @property
-    def buffer(self) -> float:
-        """Seconds received and not taken."""
-        return self._received - self._taken
-
-    def arriving(self, since: float, *, depth: int) -> Ahead[Piece]:
-        """The same as ``pieces``, up to ``depth`` of them received before they are asked for."""
-        return ahead(self.pieces(since), depth=depth)
-
-    def pieces(self, since: float) -> Iterator[Piece]:
-        """From the segment that holds ``since``, seconds in the list, to the end of the film.
-
-        Raises ``NetworkError`` where too much is missing.
-        """
-        self._received = self._taken = 0.0
-        position = _Position(time=since)
-        missing = 0
-        while True:
-            at = self._choose(
-                self._options,
-                buffer=self.buffer,
-                throughput=self._throughput.bits_per_second,
-            )
-            media, segment = self._next(at, position)
-            if segment is None:
-                return
-            position = position.after(segment)
-            try:
-                piece = self._fetch(at, media, segment, position.start)
-            except (NetworkError, DamagedError) as error:
-                if self.fetcher.stopped or isinstance(error, RefusedError):
-                    raise
-                missing += 1
-                damaged = isinstance(error, DamagedError)
-                self.lost[
-                    "a segment was damaged" if damaged else "a segment could not be received"
-                ] += 1
-                if missing >= MISSING_MAX:
-                    raise NetworkError(f"{error}; {missing} segments in a row failed") from error
-                continue
-            missing = 0
-            self.switches += at != self._at
-            self._at = at
-            self._received += piece.seconds
-            self.received_of[piece.rung] += piece.seconds
-            yield piece
-
-    def _fetch(self, at: int, media: MediaList, segment: Segment, start: float) -> Piece:
-        before = self.fetcher.received
-        try:
-            data = self.fetcher.segment(segment, came_from=media.url)
-        except DamagedError:
-            data = self.fetcher.segment(segment, came_from=media.url)  # a bad moment, perhaps
-        self._throughput.add(self.fetcher.received - before, self.fetcher.seconds)
-        return Piece(
-            data=data,
-            header=self.fetcher.header(segment, came_from=media.url),
-            run=(at, segment.epoch, segment.header),
-            epoch=segment.epoch,
-            start=start,
-            seconds=segment.seconds,
-            rung=_name(self._variants[at]),
-        )
-
-    def _list(self, at: int, *, anew: bool = False) -> MediaList:
-        if at not in self._lists or anew:
-            url = self._variants[at].url
-            found = self.fetcher.playlist(url, came_from=self._came_from or None)
-            if isinstance(found, MasterList):
-                raise InputError(f"{shown(url)}: a list of renditions where segments should be")
-            self._lists[at] = found
-        return self._lists[at]
-
-    def _next(self, at: int, position: _Position) -> tuple[MediaList, Segment | None]:
-        """The list and its segment that comes next; no segment at the end of the film."""
-        media = self._list(at)
-        if not media.ended:
-            return self._next_live(at, position)
-        for segment in media.segments:
-            if segment.start + segment.seconds / 2 > position.time:
-                return media, segment
-        return media, None
-
-    def _next_live(self, at: int, position: _Position) -> tuple[MediaList, Segment | None]:
-        media = self._list(at)
-        away = 0.0
-        while True:
-            if position.number is None:
-                if media.segments:
-                    return media, media.segments[max(0, len(media.segments) - BEHIND_LIVE)]
-            else:
-                for segment in media.segments:
-                    if segment.number >= position.number:
-                        if segment.number > position.number:
-                            gone = segment.number - position.number
-                            self.lost["a segment of a live film was gone"] += gone
-                        return media, segment
-                if media.ended:
-                    return media, None
-            if away >= VANISHED_MAX:
-                raise NetworkError(f"{shown(media.url)}: nothing new for {away:.0f} s")
-            rest = max(0.5, media.target / 2)
-            self.fetcher.pause(rest)
-            away += rest
-            try:
-                media = self._list(at, anew=True)
-            except NetworkError:
-                if self.fetcher.stopped:
-                    raise
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Position:
-    """Where in the film the next segment is looked for."""
-
-    time: float
-    number: int | None = None
-    """Of the next segment, for a live film that has begun."""
-
-    start: float = 0.0
-    """Where the segment begins that led here."""
-
-    def after(self, segment: Segment) -> _Position:
-        start = segment.start if self.number is None else self.time
-        return _Position(time=start + segment.seconds, number=segment.number + 1, start=start)
+Runs = Callable[[int, int], Iterable[str]]
+"""The tiers of the networks that this machine runs in time on pictures of a width and height."""
 
 
 class HlsFilm:
@@ -232,26 +36,27 @@ class HlsFilm:
         *,
         web: Web | None = None,
         patience: Patience | None = None,
+        cache: Cache | None = None,
         choose: Choose = by_both,
-        tiers: Iterable[str] = TIERS,
         pause: Callable[[float], object] | None = None,
     ) -> None:
-        """Fetches the playlists. ``tiers`` are the networks that this machine runs in time.
+        """Fetches the playlists. ``cache`` None keeps nothing.
 
         Raises ``NetworkError``, ``InputError``.
         """
         self.name = shown(url)
         self._web = web or Web()
         self._fetchers = [
-            Fetcher(self._web, patience=patience, pause=pause) for _ in ("pictures", "sound")
+            Fetcher(self._web, cache=cache, patience=patience, pause=pause)
+            for _ in ("pictures", "sound")
         ]
         try:
-            self._open(url, choose, tuple(tiers))
+            self._open(url, choose)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, url: str, choose: Choose, tiers: tuple[str, ...]) -> None:
+    def _open(self, url: str, choose: Choose) -> None:
         top = self._fetchers[0].playlist(url, came_from=None)
         self.card: Mapping[str, Any] = {}
         """The title's ``vidlift.json``, empty where the film is not one of ours."""
@@ -263,7 +68,7 @@ class HlsFilm:
         else:
             self.card = self._read_card(top)
             variants = list(top.variants)
-            options = [_option(self.card, v, tiers) for v in variants]
+            options = [_option(self.card, v, TIERS) for v in variants]
             self.pictures = Track(
                 self._fetchers[0], variants, options, came_from=top.url, choose=choose
             )
@@ -284,6 +89,24 @@ class HlsFilm:
         self.depth = max(2, min(8, round(BUFFER / media.target)))
         """Pieces to be received ahead."""
 
+    def weigh(self, runs: Runs) -> None:
+        """Choose rungs from now on by how they look with the networks that run here in time.
+
+        Until this is called, every network is taken to.
+        """
+        track = self.pictures
+        if len(track.variants) > 1:
+            track.options = [
+                _option(self.card, v, runs(v.width, v.height) if v.width and v.height else ())
+                for v in track.variants
+            ]
+
+    def keep(self, pictures: Keep, sound: Keep) -> None:
+        """Have each piece handed on as it comes, in the thread that receives it."""
+        self.pictures.keep = pictures
+        if self.sound is not None:
+            self.sound.keep = sound
+
     @property
     def received(self) -> int:
         return sum(fetcher.received for fetcher in self._fetchers)
@@ -298,6 +121,7 @@ class HlsFilm:
             "rungs": {name: round(s, 3) for name, s in self.pictures.received_of.items()},
             "switches": self.pictures.switches,
             "retries": self.retries,
+            "bytes_from_cache": sum(fetcher.saved for fetcher in self._fetchers),
         }
 
     def stop(self) -> None:
@@ -328,15 +152,9 @@ class HlsFilm:
 _FLAT = Option(bits_per_second=1, quality=0)
 
 
-def _option(card: Mapping[str, Any], variant: Variant, tiers: tuple[str, ...]) -> Option:
-    quality = quality_of(card, _name(variant), tiers)
+def _option(card: Mapping[str, Any], variant: Variant, tiers: Iterable[str]) -> Option:
+    tiers = tuple(tiers)
+    quality = quality_of(card, name_of(variant), tiers)
     if quality is None:
-        quality = guess(variant.width, variant.height, variant.bits_per_second)
+        quality = guess(variant.width, variant.height, variant.bits_per_second, tiers=tiers)
     return Option(bits_per_second=max(variant.bits_per_second, 1), quality=quality)
-
-
-def _name(variant: Variant) -> str:
-    """As our own cards call a rung."""
-    if variant.width and variant.height:
-        return f"{min(variant.width, variant.height)}p"
-    return f"{variant.bits_per_second // 1000}k" if variant.bits_per_second else "only"

@@ -74,6 +74,13 @@ class MediaList:
     ended: bool
     """Whether no more will come; otherwise it is live."""
 
+    def at(self, time: float) -> Segment | None:
+        """The first segment whose middle lies after a time; None at the end."""
+        for segment in self.segments:
+            if segment.start + segment.seconds / 2 > time:
+                return segment
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:

@@ -1,4 +1,7 @@
-"""Fetch what playlists name: lists, headers, keys, segments, each with its limits."""
+"""Fetch what playlists name: lists, headers, keys, segments, each with its limits.
+
+Segments and headers are taken from the cache where a copy is good; lists and keys never are.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import time
 from collections.abc import Callable
 from threading import Event
 
+from vidlift.client.cache import Cache, key_of
 from vidlift.client.download import Download, Limits, Patience
 from vidlift.client.hosts import shown
 from vidlift.client.playlist import TEXT_MAX, Key, MasterList, MediaList, Resource, Segment, parse
@@ -34,11 +38,14 @@ class Fetcher:
         self,
         web: Web,
         *,
+        cache: Cache | None = None,
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
+        """``cache`` may be shared; None keeps nothing."""
         self._web = web
+        self._cache = cache or Cache(most=0)
         self._patience = patience
         self._clock = clock
         self._stopped = Event()
@@ -48,11 +55,17 @@ class Fetcher:
         self.received = 0
         """Bytes of content received."""
 
+        self.saved = 0
+        """Bytes that were not asked for, since a copy was at hand."""
+
         self.retries = 0
         """How often a server had to be asked again."""
 
         self.seconds = 0.0
         """Time spent on the last segment."""
+
+        self.carried: float | None = None
+        """Bits a second, the most that was seen on anything: at least so much can be carried."""
 
     def playlist(self, url: str, *, came_from: str | None) -> MasterList | MediaList:
         """Fetch and parse a list; what it names counts from where it was found in the end."""
@@ -71,17 +84,26 @@ class Fetcher:
         """What goes before a segment, empty where nothing does."""
         if segment.header is None:
             return b""
-        return self._keep(segment.header, came_from, HEADER_MAX)
+        return self._keep(segment.header, came_from, HEADER_MAX, secret=False)
 
     def segment(self, segment: Segment, *, came_from: str) -> bytes:
         """A segment, decrypted. Raises ``DamagedError`` for what cannot be one."""
         begun = self._clock()
-        data, _ = self._get(segment.resource, came_from, SEGMENT_MAX)
+        name = key_of(segment.resource)
+        data = self._get(segment.resource, came_from, SEGMENT_MAX, kept_as=name)[0]
         self.seconds = self._clock() - begun
-        if segment.key is not None:
-            data = self._decrypt(data, segment.key, segment.number, came_from)
-        check_segment(data, name=shown(segment.resource.url))
+        try:
+            if segment.key is not None:
+                data = self._decrypt(data, segment.key, segment.number, came_from)
+            check_segment(data, name=shown(segment.resource.url))
+        except DamagedError:
+            self._cache.drop(name)
+            raise
         return data
+
+    def has(self, segment: Segment) -> bool:
+        """Whether a copy is at hand that may be used without asking."""
+        return self._cache.is_fresh(key_of(segment.resource))
 
     def pause(self, seconds: float) -> None:
         """Wait, unless all of it is stopped."""
@@ -101,16 +123,26 @@ class Fetcher:
         """Allow fetching again after ``stop``."""
         self._stopped.clear()
 
-    def _keep(self, resource: Resource, came_from: str, most: int) -> bytes:
+    def _keep(self, resource: Resource, came_from: str, most: int, *, secret: bool) -> bytes:
+        """What many segments share, kept in memory; beside that in the cache unless ``secret``."""
         if resource not in self._kept:
             if len(self._kept) >= KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[resource] = self._get(resource, came_from, most)[0]
+            name = None if secret else key_of(resource)
+            self._kept[resource] = self._get(resource, came_from, most, kept_as=name)[0]
         return self._kept[resource]
 
-    def _get(self, resource: Resource, came_from: str | None, most: int) -> tuple[bytes, str]:
+    def _get(
+        self, resource: Resource, came_from: str | None, most: int, *, kept_as: str | None = None
+    ) -> tuple[bytes, str]:
+        """The bytes, and where they were found; ``kept_as``: by what name in the cache."""
         if resource.end is not None and resource.end - resource.start > most:
             raise NetworkError(f"{shown(resource.url)} is larger than {most} bytes")
+        kept = None if kept_as is None else self._cache.get(kept_as)
+        if kept is not None and kept.fresh:
+            self._web.check(resource.url, came_from=came_from)
+            self.saved += len(kept.data)
+            return kept.data, resource.url
         download = self._current = Download(
             self._web,
             resource.url,
@@ -118,6 +150,7 @@ class Fetcher:
             end=resource.end,
             in_parts=False,
             came_from=came_from,
+            known=None if kept is None else kept.version,
             patience=self._patience,
             limits=Limits(bytes=most, seconds=SEGMENT_SECONDS),
             clock=self._clock,
@@ -125,19 +158,29 @@ class Fetcher:
         )
         if self._stopped.is_set():
             download.cancel()
+        begun = self._clock()
         try:
             data = b"".join(download)
         finally:
             self.retries += download.retries
             self._current = None
-        self.received += len(data)
+        rate = 8 * len(data) / max(self._clock() - begun, 1e-3)
+        self.carried = max(rate, self.carried or 0.0) or None
+        if download.unchanged and kept is not None:
+            self.saved += len(kept.data)
+            data = kept.data
+        else:
+            self.received += len(data)
+        if kept_as is not None and download.lasts is not None:
+            version = download.version or (kept.version if kept and download.unchanged else None)
+            self._cache.put(kept_as, data, version=version, lasts=download.lasts)
         return data, download.found
 
     def _decrypt(self, data: bytes, key: Key, number: int, came_from: str) -> bytes:
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
         from cryptography.hazmat.primitives.padding import PKCS7
 
-        secret = self._keep(Resource(url=key.url), came_from, 64)
+        secret = self._keep(Resource(url=key.url), came_from, 64, secret=True)
         if len(secret) != 16:
             raise InputError(f"{shown(key.url)}: a key of {len(secret)} bytes, 16 are wanted")
         iv = key.iv or number.to_bytes(16, "big")

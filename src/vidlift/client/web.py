@@ -20,6 +20,8 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 15.0
 """Longest silence of a server that is meant to be sending."""
 
+NOT_MODIFIED = 304
+
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that say "not now" rather than "no"."""
 
@@ -59,12 +61,17 @@ class Web:
         for _ in range(REDIRECTS_MAX + 1):
             with self._one(url, headers or {}, came_from) as response:
                 if not response.has_redirect_location:
-                    _check_status(response, url)
+                    _check_status(response, url, asked=headers or {})
                     yield response
                     return
                 target = urljoin(url, response.headers["location"])
             url, came_from = target, url
         raise NetworkError(f"{shown(url)}: redirected more than {REDIRECTS_MAX} times")
+
+    def check(self, url: str, *, came_from: str | None) -> None:
+        """Judge a URL as ``get`` would, where nothing needs to be asked of it."""
+        with _failures(url):
+            self._hosts.check(url, came_from=came_from)
 
     def close(self) -> None:
         self._client.close()
@@ -107,9 +114,11 @@ def interrupt(response: httpx2.Response) -> None:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-def _check_status(response: httpx2.Response, url: str) -> None:
+def _check_status(response: httpx2.Response, url: str, *, asked: Mapping[str, str]) -> None:
     status = response.status_code
     if status in (200, 206):
+        return
+    if status == NOT_MODIFIED and {"if-none-match", "if-modified-since"} & set(asked):
         return
     message = f"{shown(url)}: the server says {status} {response.reason_phrase}".rstrip()
     if status in _PASSING:

@@ -39,18 +39,20 @@ def open_bytes(where: str) -> Path | BinaryIO:
     return entry
 
 
-def open_entry(where: str) -> Path | BinaryIO | HlsFilm:
-    """The same, and a playlist as the film behind it."""
+def open_entry(where: str, *, cached: bool = True) -> Path | BinaryIO | HlsFilm:
+    """The same, and a playlist as the film behind it. ``cached``: nothing is received twice."""
     if not is_url(where):
         return Path(where)
+    from vidlift.client.cache import Cache
     from vidlift.client.fetch import HttpFile
     from vidlift.client.hls import HlsFilm
     from vidlift.client.playlist import looks_like
 
-    file = HttpFile(where)
+    cache = Cache() if cached else None
+    file = HttpFile(where, cache=cache)
     if looks_like(file.beginning):
         file.close()
-        return HlsFilm(where)
+        return HlsFilm(where, cache=cache)
     return cast(BinaryIO, file)  # raw, but all that a demuxer calls is there
 
 

@@ -17,7 +17,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from vidlift.client.gains import Gains
-from vidlift.client.hls import HlsFilm, Piece, Track
+from vidlift.client.hls import HlsFilm
+from vidlift.client.track import Piece, Track
 from vidlift.errors import InputError, NetworkError
 from vidlift.frame import Frame
 from vidlift.sources.decode import open_container

@@ -1,0 +1,243 @@
+"""The segments of one kind, pictures or sound, in order, each from the rung chosen for it.
+
+A film on demand is followed by time, a live one by the numbers of its segments. Lists that
+vanish for a while and segments that fail are waited for, asked for again and, at last, passed
+over: times in the segments keep sound and pictures together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from vidlift.client.adapt import Choose, Option, Throughput, by_both
+from vidlift.client.hosts import RefusedError, shown
+from vidlift.client.playlist import MasterList, MediaList, Segment, Variant
+from vidlift.client.segments import DamagedError, Fetcher
+from vidlift.errors import InputError, NetworkError
+from vidlift.stages.ahead import Ahead, ahead
+
+MISSING_MAX = 3
+"""Segments in a row that may fail before the film is given up."""
+
+VANISHED_MAX = 40.0
+"""Seconds for which the list of a live film may be away, or without anything new."""
+
+BEHIND_LIVE = 3
+"""Segments between the newest one and where a live film is begun."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A segment as it came."""
+
+    data: bytes
+    header: bytes
+    """What a demuxer wants before it where it has not seen it."""
+
+    run: tuple[object, ...]
+    """Pieces of one run follow one another in one demuxer."""
+
+    epoch: int
+    """Times in pieces of one epoch belong together."""
+
+    start: float
+    """Seconds from the beginning of the list."""
+
+    seconds: float
+    rung: str
+    """Of which rendition it is, for receipts."""
+
+
+Keep = Callable[[Piece], None]
+
+
+class Track:
+    """The pieces of one kind, pictures or sound. One thread iterates; others may look."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        variants: list[Variant],
+        options: list[Option],
+        *,
+        came_from: str | None,
+        first: MediaList | None = None,
+        choose: Choose = by_both,
+    ) -> None:
+        """``first`` is the list of the only variant where that was fetched already."""
+        self.fetcher = fetcher
+        self.variants = variants
+        self.options = options
+        """What the rungs are chosen by. May be replaced, from any thread."""
+
+        self.keep: Keep = lambda _piece: None
+        """Given each piece as it comes, in the thread that iterates."""
+
+        self._came_from = came_from
+        self._choose = choose
+        self._lists: dict[int, MediaList] = {} if first is None else {0: first}
+        self._throughput = Throughput()
+        self._received, self._taken = 0.0, 0.0
+        self._at = 0
+        self.lost: Counter[str] = Counter()
+        self.received_of: defaultdict[str, float] = defaultdict(float)
+        """Seconds received, by rung."""
+
+        self.switches = 0
+
+    def current(self) -> MediaList:
+        """The list of the rung in use."""
+        return self._list(self._at)
+
+    def took(self, piece: Piece) -> None:
+        """The consumer has taken a piece: what is ahead of it is the buffer."""
+        self._taken += piece.seconds
+
+    @property
+    def buffer(self) -> float:
+        """Seconds received and not taken."""
+        return self._received - self._taken
+
+    def arriving(self, since: float, *, depth: int) -> Ahead[Piece]:
+        """The same as ``pieces``, up to ``depth`` of them received before they are asked for."""
+        return ahead(self.pieces(since), depth=depth)
+
+    def pieces(self, since: float) -> Iterator[Piece]:
+        """From the segment that holds ``since``, seconds in the list, to the end of the film.
+
+        Raises ``NetworkError`` where too much is missing.
+        """
+        self._received = self._taken = 0.0
+        position = _Position(time=since)
+        missing = 0
+        while True:
+            at = self._choose(
+                self.options,
+                buffer=self.buffer,
+                throughput=self._throughput.bits_per_second or self.fetcher.carried,
+            )
+            media, segment = self._next(at, position)
+            if segment is None:
+                return
+            at, media, segment = self._at_hand(at, media, segment)
+            position = position.after(segment)
+            try:
+                piece = self._fetch(at, media, segment, position.start)
+            except (NetworkError, DamagedError) as error:
+                if self.fetcher.stopped or isinstance(error, RefusedError):
+                    raise
+                missing += 1
+                damaged = isinstance(error, DamagedError)
+                self.lost[
+                    "a segment was damaged" if damaged else "a segment could not be received"
+                ] += 1
+                if missing >= MISSING_MAX:
+                    raise NetworkError(f"{error}; {missing} segments in a row failed") from error
+                continue
+            missing = 0
+            self.switches += at != self._at
+            self._at = at
+            self._received += piece.seconds
+            self.received_of[piece.rung] += piece.seconds
+            self.keep(piece)
+            yield piece
+
+    def _at_hand(
+        self, at: int, media: MediaList, segment: Segment
+    ) -> tuple[int, MediaList, Segment]:
+        """The segment, or the same one from the best rung that it is at hand from, where that
+        looks no worse: what was received before is not asked for again."""
+        options = self.options
+        for other in sorted(self._lists, key=lambda i: options[i].quality, reverse=True):
+            if options[other].quality < options[at].quality or not self._lists[other].ended:
+                continue
+            alike = self._lists[other].at(segment.start + segment.seconds / 2)
+            if alike is not None and alike.start == segment.start and self.fetcher.has(alike):
+                return other, self._lists[other], alike
+        return at, media, segment
+
+    def _fetch(self, at: int, media: MediaList, segment: Segment, start: float) -> Piece:
+        before = self.fetcher.received
+        try:
+            data = self.fetcher.segment(segment, came_from=media.url)
+        except DamagedError:
+            data = self.fetcher.segment(segment, came_from=media.url)  # a bad moment, perhaps
+        if self.fetcher.received > before:
+            self._throughput.add(self.fetcher.received - before, self.fetcher.seconds)
+        return Piece(
+            data=data,
+            header=self.fetcher.header(segment, came_from=media.url),
+            run=(at, segment.epoch, segment.header),
+            epoch=segment.epoch,
+            start=start,
+            seconds=segment.seconds,
+            rung=name_of(self.variants[at]),
+        )
+
+    def _list(self, at: int, *, anew: bool = False) -> MediaList:
+        if at not in self._lists or anew:
+            url = self.variants[at].url
+            found = self.fetcher.playlist(url, came_from=self._came_from or None)
+            if isinstance(found, MasterList):
+                raise InputError(f"{shown(url)}: a list of renditions where segments should be")
+            self._lists[at] = found
+        return self._lists[at]
+
+    def _next(self, at: int, position: _Position) -> tuple[MediaList, Segment | None]:
+        """The list and its segment that comes next; no segment at the end of the film."""
+        media = self._list(at)
+        if not media.ended:
+            return self._next_live(at, position)
+        return media, media.at(position.time)
+
+    def _next_live(self, at: int, position: _Position) -> tuple[MediaList, Segment | None]:
+        media = self._list(at)
+        away = 0.0
+        while True:
+            if position.number is None:
+                if media.segments:
+                    return media, media.segments[max(0, len(media.segments) - BEHIND_LIVE)]
+            else:
+                for segment in media.segments:
+                    if segment.number >= position.number:
+                        if segment.number > position.number:
+                            gone = segment.number - position.number
+                            self.lost["a segment of a live film was gone"] += gone
+                        return media, segment
+                if media.ended:
+                    return media, None
+            if away >= VANISHED_MAX:
+                raise NetworkError(f"{shown(media.url)}: nothing new for {away:.0f} s")
+            rest = max(0.5, media.target / 2)
+            self.fetcher.pause(rest)
+            away += rest
+            try:
+                media = self._list(at, anew=True)
+            except NetworkError:
+                if self.fetcher.stopped:
+                    raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Position:
+    """Where in the film the next segment is looked for."""
+
+    time: float
+    number: int | None = None
+    """Of the next segment, for a live film that has begun."""
+
+    start: float = 0.0
+    """Where the segment begins that led here."""
+
+    def after(self, segment: Segment) -> _Position:
+        start = segment.start if self.number is None else self.time
+        return _Position(time=start + segment.seconds, number=segment.number + 1, start=start)
+
+
+def name_of(variant: Variant) -> str:
+    """As our own cards call a rung."""
+    if variant.width and variant.height:
+        return f"{min(variant.width, variant.height)}p"
+    return f"{variant.bits_per_second // 1000}k" if variant.bits_per_second else "only"
