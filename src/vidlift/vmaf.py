@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,38 +31,60 @@ class Vmaf:
 
 
 def measure(
-    planes: Iterable[NDArray[Any]], originals: Iterable[NDArray[Any]], *, threads: int = 2
+    planes: Iterable[NDArray[Any]],
+    originals: Iterable[NDArray[Any]],
+    *,
+    threads: int = 2,
+    every: int = 1,
 ) -> Vmaf:
     """Compare two sequences of 8-bit luma planes of one size: the means over them.
 
     Raises ``UsageError`` where the extra is not installed or its ffmpeg lacks libvmaf.
     """
-    return average(measure_each(planes, originals, threads=threads))
+    return average(measure_each(planes, originals, threads=threads, every=every))
 
 
 def measure_each(
-    planes: Iterable[NDArray[Any]], originals: Iterable[NDArray[Any]], *, threads: int = 2
+    planes: Iterable[NDArray[Any]],
+    originals: Iterable[NDArray[Any]],
+    *,
+    threads: int = 2,
+    every: int = 1,
 ) -> list[Vmaf]:
-    """The same, frame by frame. How much moves from frame to frame counts as well."""
+    """The same, frame by frame, or of the first frame of ``every`` so many.
+
+    How much moves from frame to frame counts as well, so all frames are wanted. They are taken
+    one by one.
+    """
     models = "|".join(f"version={version}\\:name={name}" for name, version in _MODELS.items())
+    # Both come through one pipe, the original below what is compared with it.
+    judge = (
+        "split[a][b];[a]crop=iw:ih/2:0:0[a];[b]crop=iw:ih/2:0:ih/2[b];[a][b]"
+        f"libvmaf=model='{models}':log_fmt=json:log_path=log.json"
+        f":n_threads={threads}:n_subsample={every}"
+    )
+    command = [_ffmpeg(), "-v", "error", "-f", "yuv4mpegpipe", "-i", "-", "-lavfi", judge]
     with TemporaryDirectory(prefix="vidlift-vmaf-") as folder:
-        compared, original, log = (Path(folder) / name for name in ("a.y4m", "b.y4m", "log.json"))
-        _write(compared, planes)
-        _write(original, originals)
-        inputs = "-i", str(compared), "-i", str(original)
-        judge = f"libvmaf=model='{models}':log_fmt=json:log_path={log.name}:n_threads={threads}"
+        said = Path(folder, "said")
         # Paths in a filter need escapes of their own: run where the log is to lie instead.
-        done = subprocess.run(
-            [_ffmpeg(), "-nostdin", "-v", "error", *inputs, "-lavfi", judge, "-f", "null", "-"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise UsageError(f"VMAF: ffmpeg failed: {done.stderr.strip().splitlines()[-1]}")
-        frames = [frame["metrics"] for frame in json.loads(log.read_text())["frames"]]
-    return [Vmaf(vmaf=float(frame["vmaf"]), neg=float(frame["neg"])) for frame in frames]
+        with (
+            said.open("wb") as complaints,
+            subprocess.Popen(
+                [*command, "-f", "null", "-"],
+                cwd=folder,
+                stdin=subprocess.PIPE,
+                stderr=complaints,
+            ) as ffmpeg,
+        ):
+            assert ffmpeg.stdin is not None
+            with suppress(BrokenPipeError), ffmpeg.stdin:  # it may end early, and says why
+                _write(ffmpeg.stdin, planes, originals)
+        if ffmpeg.returncode:
+            why = said.read_text(errors="replace").strip().splitlines()
+            raise UsageError(f"VMAF: ffmpeg failed: {why[-1] if why else ffmpeg.returncode}")
+        frames = json.loads(Path(folder, "log.json").read_text())["frames"]
+    found = (frame["metrics"] for frame in frames)
+    return [Vmaf(vmaf=float(each["vmaf"]), neg=float(each["neg"])) for each in found]
 
 
 def average(found: Sequence[Vmaf]) -> Vmaf:
@@ -92,13 +115,17 @@ def _ffmpeg() -> str:
     return program
 
 
-def _write(where: Path, planes: Iterable[NDArray[Any]]) -> None:
-    """Planes as a Y4M file of 4:2:0; VMAF looks at luma alone, so chroma is neutral."""
-    with where.open("wb") as file:
-        for index, plane in enumerate(planes):
+def _write(
+    out: IO[bytes], planes: Iterable[NDArray[Any]], originals: Iterable[NDArray[Any]]
+) -> None:
+    """Planes as Y4M, 4:4:4 so that any height can be cut in two; chroma does not count."""
+    chroma = b""
+    for plane, original in zip(planes, originals, strict=True):
+        if not chroma:
             height, width = plane.shape
-            if index == 0:
-                file.write(f"YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 C420\n".encode())
-            file.write(b"FRAME\n")
-            file.write(np.rint(plane).astype(np.uint8).tobytes())
-            file.write(b"\x80" * (2 * ((height + 1) // 2) * ((width + 1) // 2)))
+            out.write(f"YUV4MPEG2 W{width} H{2 * height} F25:1 Ip A1:1 C444\n".encode())
+            chroma = b"\x80" * (4 * height * width)
+        out.write(b"FRAME\n")
+        for each in (plane, original):
+            out.write(np.rint(each).astype(np.uint8).tobytes())
+        out.write(chroma)

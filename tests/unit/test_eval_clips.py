@@ -150,3 +150,20 @@ def flat(code: int) -> Frame:
     return Frame(
         planes=(np.full((16, 16), code, np.uint8),), pts=Fraction(code), duration=Fraction(1)
     )
+
+
+def test_vmaf_of_some_frames_is_what_it_is_among_all(clip: Path) -> None:
+    require("vmaf")
+    high = clips.load(clip, 1, CLEAN).high
+    blurred = [np.full_like(plane, 100 + 20 * index) for index, plane in enumerate(high)]
+    each = vmaf.measure_each(blurred, high, threads=1)
+    assert len(each) == len(high) == 5
+    assert vmaf.measure_each(blurred, high, threads=1, every=2) == each[::2]
+    assert vmaf.measure(blurred, high, threads=1) == vmaf.average(each)
+
+
+def test_a_program_that_fails_at_once_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vmaf, "_ffmpeg", lambda: "false")
+    planes = [np.zeros((512, 512), np.uint8)] * 8
+    with pytest.raises(UsageError, match="ffmpeg failed"):
+        vmaf.measure(planes, planes)
