@@ -53,6 +53,12 @@ def by_throughput(options: Sequence[Option], *, buffer: float, throughput: float
     )
 
 
+def best(options: Sequence[Option], *, buffer: float, throughput: float | None) -> int:
+    """The one that looks best, however long it takes: for a film that nobody waits for."""
+    del buffer, throughput
+    return max(range(len(options)), key=lambda i: options[i].quality)
+
+
 def by_buffer(options: Sequence[Option], *, buffer: float, throughput: float | None) -> int:
     """BOLA alone, with the rate as its quality."""
     del throughput

@@ -7,17 +7,18 @@ playlists ──> which segment next ──> which rung ──> fetched, checked
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from typing import Any
 from urllib.parse import urljoin
 
-from vidlift.client.adapt import BUFFER, Choose, Option, by_both, guess, quality_of
+from vidlift.client.adapt import BUFFER, Choose, Option, best, by_both, guess, quality_of
 from vidlift.client.cache import Cache
 from vidlift.client.download import Patience
 from vidlift.client.hosts import shown
 from vidlift.client.playlist import MasterList, MediaList, SoundRendition, Variant
 from vidlift.client.segments import Fetcher
-from vidlift.client.track import Keep, Track, name_of
+from vidlift.client.track import Keep, Piece, Track, name_of
 from vidlift.client.web import Web
 from vidlift.errors import NetworkError
 
@@ -106,6 +107,26 @@ class HlsFilm:
         self.pictures.keep = pictures
         if self.sound is not None:
             self.sound.keep = sound
+
+    def best_only(self) -> None:
+        """Receive the rung that looks best and no other, whatever the network carries."""
+        self.pictures.choose = best
+
+    def pieces(self) -> Iterator[Piece]:
+        """All of the film from its beginning, for who wants no more than that it be received."""
+        tracks = [track for track in (self.pictures, self.sound) if track is not None]
+        with ExitStack() as stack:
+            arriving = {t: stack.enter_context(closing(t.arriving(0.0, depth=2))) for t in tracks}
+            upto = dict.fromkeys(tracks, 0.0)
+            while upto:  # whichever is behind, so that of a live film nothing is missed
+                track = min(upto, key=lambda t: upto[t])
+                piece = next(arriving[track], None)
+                if piece is None:
+                    del upto[track]
+                    continue
+                track.took(piece)
+                upto[track] += piece.seconds
+                yield piece
 
     @property
     def received(self) -> int:

@@ -76,7 +76,9 @@ class Track:
         """Given each piece as it comes, in the thread that iterates."""
 
         self._came_from = came_from
-        self._choose = choose
+        self.choose = choose
+        """May be replaced, from any thread."""
+
         self._lists: dict[int, MediaList] = {} if first is None else {0: first}
         self._throughput = Throughput()
         self._received, self._taken = 0.0, 0.0
@@ -113,7 +115,7 @@ class Track:
         position = _Position(time=since)
         missing = 0
         while True:
-            at = self._choose(
+            at = self.choose(
                 self.options,
                 buffer=self.buffer,
                 throughput=self._throughput.bits_per_second or self.fetcher.carried,

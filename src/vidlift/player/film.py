@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from vidlift.errors import UsageError
 from vidlift.frame import Frame
 from vidlift.player.viewer import Span
 from vidlift.sinks.screen import shown_size, turn
@@ -19,7 +20,9 @@ from vidlift.sources.words import Words
 from vidlift.video import VideoInfo
 
 if TYPE_CHECKING:
+    from vidlift.client.hls import Runs
     from vidlift.sources.hls import ApartSound, HlsSound, HlsSplit
+    from vidlift.sources.keep import Keeper
 
 LAST = 0.1
 """Seconds before the end of a film that a seek goes to at most."""
@@ -28,16 +31,23 @@ LAST = 0.1
 class Film:
     """A file or an http(s) URL. ``close`` it when no thread takes from it any more."""
 
-    def __init__(self, where: str) -> None:
-        """Raises ``InputError`` or ``NetworkError``."""
+    def __init__(self, where: str, *, save: Path | None = None, cached: bool = True) -> None:
+        """``save``: the file that what is received goes into as well; see ``finish``.
+
+        ``cached``: what is received is kept for another time. Raises ``InputError``,
+        ``NetworkError``; ``UsageError`` and ``OutputError`` for what cannot be saved.
+        """
         self.name = shown_name(where)
         self._lost: Counter[str] = Counter()
         self._open = ExitStack()
         with ExitStack() as undo:
             undo.enter_context(self._open)
-            self._entry: Any = open_entry(where)
+            self._entry: Any = open_entry(where, cached=cached)
             if not isinstance(self._entry, Path):
                 self._open.enter_context(closing(self._entry))
+            self._keeper = None if save is None else _keeper(self._entry, save)
+            if self._keeper is not None:
+                undo.callback(self._keeper.abandon)
             self.split: Split | HlsSplit = self._open.enter_context(
                 closing(_split(self._entry, self.name))
             )
@@ -82,6 +92,11 @@ class Film:
         found: dict[str, Any] = {} if report is None else report()
         return found
 
+    def weigh(self, runs: Runs) -> None:
+        """Choose rungs from now on by the networks that run in time, by width and height."""
+        if not isinstance(self.split, Split):
+            self.split.film.weigh(runs)
+
     def gain(self, frame: Frame, model: str) -> float | None:
         """Decibels over interpolation that a network gains on a frame; None: not known."""
         return None if isinstance(self.split, Split) else self.split.gain(frame, model)
@@ -103,6 +118,15 @@ class Film:
         self.split.seek(Fraction(to).limit_denominator(1_000_000))
         return to
 
+    def finish(self, *, ended: bool) -> str | None:
+        """Make the file that is to be saved; returns why there is none, None where all is well.
+
+        Call it once no thread takes from the film any more, before ``close``. ``ended``: it was
+        played to its end. Raises ``OutputError``.
+        """
+        keeper, self._keeper = self._keeper, None
+        return None if keeper is None else keeper.finish(whole=ended)
+
     def close(self) -> None:
         self._open.close()
 
@@ -113,6 +137,14 @@ def shown_name(where: str) -> str:
         return where
     parts = urlsplit(where)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _keeper(entry: Any, save: Path) -> Keeper:
+    from vidlift.sources.keep import Keeper
+
+    if isinstance(entry, Path):
+        raise UsageError(f"{entry} is a file already: only what comes from a URL is saved")
+    return Keeper(entry, save)
 
 
 def _split(entry: Any, name: str) -> Split | HlsSplit:

@@ -32,8 +32,8 @@ BROKEN_MAX = 3
 """Runs in a row that may hold nothing to be decoded."""
 
 
-class _Run(io.RawIOBase):
-    """The bytes of pieces that belong together, as they come."""
+class Run(io.RawIOBase):
+    """The bytes of pieces that belong together, as they come; ``following`` gives the next one."""
 
     def __init__(self, first: Piece, following: Callable[[Piece], Piece | None]) -> None:
         super().__init__()
@@ -67,13 +67,13 @@ class _Runs:
         self._pieces = track.arriving(since, depth=depth)
         self._waiting: Piece | None = None
 
-    def next(self) -> _Run | None:
+    def next(self) -> Run | None:
         """The next run, once the one before it was read or is not wanted any longer."""
         piece = self._peek()
         if piece is None:
             return None
         self._take()
-        return _Run(piece, self._following)
+        return Run(piece, self._following)
 
     @property
     def lost(self) -> Counter[str]:
@@ -101,7 +101,7 @@ class _Runs:
         return piece
 
 
-class _Times:
+class Times:
     """Moves times so that those of a later epoch go on where the one before ended."""
 
     def __init__(self) -> None:
@@ -126,8 +126,8 @@ class HlsSplit:
     def __init__(self, film: HlsFilm) -> None:
         """Receives the beginning and decodes the first picture."""
         self.name = film.name
-        self._film = film
-        self._times = _Times()
+        self.film = film
+        self._times = Times()
         self._gains = Gains(film.card)
         self._muted = False
         self.sound: HlsSound | ApartSound | None = None
@@ -137,19 +137,19 @@ class HlsSplit:
     @property
     def end(self) -> Fraction | None:
         """When the film ends; None for a live one."""
-        if self._film.seconds is None:
+        if self.film.seconds is None:
             return None
-        return self._start + Fraction(self._film.seconds).limit_denominator(1_000_000)
+        return self._start + Fraction(self.film.seconds).limit_denominator(1_000_000)
 
     def seek(self, to: Fraction) -> None:
         """Make both sides anew, from what is shown and heard at ``to`` on.
 
         Both must be at rest: stopped, and their threads gone. A live film cannot be sought in.
         """
-        if self._film.live:
+        if self.film.live:
             raise InputError(f"{self.name} is live: it cannot be sought in")
         self._end_runs()
-        self._film.go_on()
+        self.film.go_on()
         assert self._times.base is not None
         self._begin(max(0.0, float(to - self._times.base)), since=to)
 
@@ -167,7 +167,7 @@ class HlsSplit:
 
     def stop(self) -> None:
         """End both sides soon, from any thread."""
-        self._film.stop()
+        self.film.stop()
         self._picture_runs.stop()
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ class HlsSplit:
         self._end_runs()
 
     def _begin(self, start: float, *, since: Fraction | None) -> None:
-        film, times = self._film, self._times
+        film, times = self.film, self._times
         apart = film.sound is not None
         self._picture_runs = _Opened(
             _Runs(film.pictures, since=start, depth=film.depth), name=self.name
@@ -271,7 +271,7 @@ class _Opened:
 class HlsPictures:
     """The frames of all runs. See ``Source`` for what it promises; sizes may change between."""
 
-    def __init__(self, runs: _Opened, times: _Times, *, since: Fraction | None) -> None:
+    def __init__(self, runs: _Opened, times: Times, *, since: Fraction | None) -> None:
         if not runs.open(0):
             raise InputError("the playlist leads to no pictures")
         self._runs, self._times, self._since = runs, times, since
@@ -317,7 +317,7 @@ class HlsPictures:
 class HlsSound:
     """The sound that comes in the same segments as the pictures."""
 
-    def __init__(self, runs: _Opened, times: _Times, *, since: Fraction | None) -> None:
+    def __init__(self, runs: _Opened, times: Times, *, since: Fraction | None) -> None:
         self._runs, self._times, self._since = runs, times, since
         self.lost: dict[str, int] = {}
         """Told by the pictures' side, for both."""
@@ -335,7 +335,7 @@ class HlsSound:
 class ApartSound:
     """The sound that has segments of its own."""
 
-    def __init__(self, runs: _Runs, times: _Times, *, name: str, since: Fraction | None) -> None:
+    def __init__(self, runs: _Runs, times: Times, *, name: str, since: Fraction | None) -> None:
         self._runs, self._times = runs, times
         self._name, self._since = name, since
         self._lost: Counter[str] = Counter()

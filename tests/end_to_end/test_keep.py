@@ -1,0 +1,222 @@
+"""What was received is kept as one file, whole or not at all, none of it encoded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from support.clips import make_clip
+from support.servers import Asked, answer, part_of, scripted
+from vidlift.client.adapt import Option, best
+from vidlift.client.download import Patience
+from vidlift.client.fetch import HttpFile
+from vidlift.client.hls import HlsFilm
+from vidlift.cloud.library import Title
+from vidlift.cloud.publish import PublishOptions, publish
+from vidlift.cloud.serve import serving
+from vidlift.errors import NetworkError, OutputError, UsageError
+from vidlift.sources.hls import HlsSplit
+from vidlift.sources.keep import Keeper, receive
+from vidlift.sources.split import Split
+
+HASTY = Patience(tries=2, first_tries=2, first=0.001, longest=0.001)
+RATE = Fraction(3)
+FRAMES = 42
+EXPECTED = [n / RATE for n in range(FRAMES)]
+
+
+@pytest.fixture(scope="module")
+def title(tmp_path_factory: pytest.TempPathFactory) -> Title:
+    folder = tmp_path_factory.mktemp("keep")
+    clip = make_clip(folder / "film.mp4", frames=FRAMES, rate=RATE, width=128, height=96)
+    return publish(clip, folder / "library", PublishOptions(rungs=(32, 48), whole_file=False))
+
+
+@contextmanager
+def served(title: Title, **options: object) -> Iterator[HlsFilm]:
+    with (
+        serving(title.folder.parent) as base,
+        closing(HlsFilm(f"{base}/{title.path('master.m3u8')}", **options)) as film,  # type: ignore[arg-type]
+    ):
+        yield film
+
+
+def up(options: Sequence[Option], *, buffer: float, throughput: float | None) -> int:
+    """The least rung first, then the best."""
+    del throughput
+    return len(options) - 1 if buffer else 0
+
+
+class Saved:
+    """What a saved file holds."""
+
+    def __init__(self, file: Path) -> None:
+        with closing(Split(file)) as split:
+            self.frames = list(split.pictures)
+            self.lost = dict(split.pictures.lost)
+        with closing(Split(file)) as split:
+            assert split.sound is not None
+            self.chunks = list(split.sound)
+
+    @property
+    def times(self) -> list[Fraction]:
+        return [frame.pts - self.frames[0].pts for frame in self.frames]
+
+    @property
+    def sound_ends(self) -> Fraction:
+        last = self.chunks[-1]
+        return last.pts + Fraction(len(last.samples), 48000) - self.frames[0].pts
+
+
+def near(found: Sequence[Fraction], wanted: Sequence[Fraction], within: Fraction) -> bool:
+    pairs = zip(found, wanted, strict=True)
+    return len(found) == len(wanted) and all(abs(a - b) <= within for a, b in pairs)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+def test_a_film_is_kept_with_its_sound_in_step(title: Title, tmp_path: Path, ending: str) -> None:
+    target = tmp_path / f"kept.{ending}"
+    with served(title) as film:
+        receive(film, target)
+        with closing(HlsSplit(film)) as split:
+            wanted = [frame.luma.copy() for frame in split.pictures]
+    saved = Saved(target)
+    assert near(saved.times, EXPECTED, Fraction(1, 1000))
+    assert saved.lost == {}
+    assert saved.frames[0].size == (64, 48), "the best rung"
+    assert abs(saved.chunks[0].pts - saved.frames[0].pts) < Fraction(1, 10)
+    assert abs(saved.sound_ends - 14) < Fraction(1, 10)
+    assert all((a.luma == b).all() for a, b in zip(saved.frames, wanted, strict=True)), "bit by bit"
+    assert [path.name for path in tmp_path.iterdir()] == [target.name], "nothing else is left"
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_rungs_that_change_on_the_way(title: Title, tmp_path: Path, ending: str) -> None:
+    target = tmp_path / f"kept.{ending}"
+    with served(title, choose=up) as film:
+        keeper = Keeper(film, target)
+        with closing(HlsSplit(film)) as split:
+            sizes = {frame.size for frame in split.pictures}
+        assert len(sizes) == 2
+        assert keeper.finish() is None
+    # Decoded by FFmpeg as any player does it: each picture in the size that it has.
+    with av.open(str(target)) as entry:
+        seen = [(p.width, p.height) for p in entry.decode(video=0)]
+    assert seen == [(42, 32)] * 12 + [(64, 48)] * 30
+
+
+def test_a_part_that_a_seek_passed_over_closes_up(title: Title, tmp_path: Path) -> None:
+    target = tmp_path / "kept.mp4"
+    pieces: list[float] = []
+    with served(title, choose=best) as film:
+        keeper = Keeper(film, target)
+        wanted = list(film.pictures.pieces(8.0))  # the third segment and the last
+        assert film.sound is not None
+        list(film.sound.pieces(0.0))
+        first = next(iter(film.pictures.pieces(0.0)))  # back at the beginning
+        pieces += [first.start, *(piece.start for piece in wanted)]
+        assert keeper.finish() is None
+    assert pieces == [0, 8, 12]
+    saved = Saved(target)
+    assert near(saved.times, EXPECTED[:30], Fraction(1, 1000)), "12 frames, then 18 more"
+    assert abs(saved.sound_ends - 10) < Fraction(1, 10)
+    assert len(saved.chunks) < 14 * 48000 / 1024
+
+
+def test_a_file_is_kept_bit_for_bit(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=200, width=320, height=240)
+    content = clip.read_bytes()
+    assert len(content) > 3 << 16
+    with (
+        scripted(lambda asked: [part_of(content, asked, etag='"a"')]) as (url, _),
+        closing(HttpFile(url)) as file,
+    ):
+        receive(file, tmp_path / "kept.mp4")
+    assert (tmp_path / "kept.mp4").read_bytes() == content
+
+
+def test_of_a_file_that_was_left_early_what_came_is_kept(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", frames=200, width=320, height=240)
+    content = clip.read_bytes()
+
+    def until_half(asked: Asked) -> Iterable[bytes]:
+        whole = part_of(content, asked, etag='"a"')
+        return [whole[: len(content) // 2] if asked.number == 0 else answer("404 Not Found")]
+
+    with scripted(until_half) as (url, _), closing(HttpFile(url, patience=HASTY)) as file:
+        keeper = Keeper(file, tmp_path / "kept.mp4")
+        with pytest.raises(NetworkError, match="404"):
+            file.readall()
+        assert keeper.finish() is None
+    saved = Saved(tmp_path / "kept.mp4")
+    assert 20 < len(saved.frames) < 180
+    assert near(saved.times, [Fraction(n, 24) for n in range(len(saved.frames))], Fraction(1, 500))
+
+
+def test_another_ending_takes_the_packets_over(tmp_path: Path) -> None:
+    content = make_clip(tmp_path / "clip.mkv", frames=24).read_bytes()
+    with (
+        scripted(lambda asked: [part_of(content, asked)]) as (url, _),
+        closing(HttpFile(url)) as file,
+    ):
+        receive(file, tmp_path / "kept.mp4")
+    with av.open(str(tmp_path / "kept.mp4")) as entry:
+        assert entry.format.name.startswith("mov")
+    assert len(Saved(tmp_path / "kept.mp4").frames) == 24
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("kept.avi", UsageError, r"\.mkv"),
+        ("kept", UsageError, "none is not one of"),
+        ("there.mp4", OutputError, "exists"),
+        ("nowhere/kept.mp4", OutputError, "no folder"),
+        ("busy.mp4", OutputError, "another run"),
+    ],
+)
+def test_where_nothing_can_be_saved(
+    title: Title, tmp_path: Path, name: str, kind: type[Exception], message: str
+) -> None:
+    (tmp_path / "there.mp4").touch()
+    (tmp_path / "busy.mp4.vidlift-job").mkdir()
+    with served(title) as film, pytest.raises(kind, match=message):
+        Keeper(film, tmp_path / name)
+
+
+def test_nothing_received_is_no_file(title: Title, tmp_path: Path) -> None:
+    with served(title) as film:
+        said = Keeper(film, tmp_path / "kept.mp4").finish()
+    assert said is not None
+    assert "nothing was received" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_not_lost(title: Title, tmp_path: Path) -> None:
+    target = tmp_path / "kept.webm"
+    with served(title, choose=best) as film:
+        keeper = Keeper(film, target)
+        list(film.pictures.pieces(0.0))
+        with pytest.raises(OutputError, match=r"what came is in .*vidlift-job"):
+            keeper.finish()  # WebM takes no H.264
+    assert not target.exists()
+    assert list((tmp_path / "kept.webm.vidlift-job").glob("pictures-*"))
+
+
+def test_a_full_disk_does_not_end_the_film(
+    title: Title, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with served(title, choose=best) as film:
+        keeper = Keeper(film, tmp_path / "kept.mp4")
+        monkeypatch.setattr(Path, "write_bytes", full)
+        assert len(list(film.pictures.pieces(0.0))) == 4
+        with pytest.raises(OutputError, match="No space left"):
+            keeper.finish()
