@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -96,8 +97,9 @@ def test_a_shot_that_stands_still_is_the_photograph() -> None:
 def test_a_pack_comes_out_as_it_went_in(tmp_path: Path, folder: Path) -> None:
     skipped: dict[str, str] = {}
     items = list(gather.still_items(gather.files([folder]), skipped))
-    summary = pack.write(tmp_path, items, skipped=skipped, about={"kind": "pictures"})
-    note, came = pack.read(tmp_path)
+    where = tmp_path / "p"
+    summary = pack.write(where, items, skipped=skipped, about={"kind": "pictures"})
+    note, came = pack.read(where)
     assert note["kind"] == "pictures"
     assert summary.items == len(items) == len(came) == 4
     for a, b in zip(items, came, strict=True):
@@ -126,23 +128,70 @@ def test_what_is_left_out_has_a_reason(tmp_path: Path, folder: Path) -> None:
         ("torn.mkv", "torn.mkv"),
         ("twin.png", "nearly the same as made_0"),
     ):
-        assert reason in skipped[name], name
+        assert reason in skipped[str(where / name)], name
     assert len(skipped) == 5
 
 
-def test_a_pack_stops_before_it_is_too_large(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
+NOISE_SIDE = 128
 
-    def noise(index: int) -> pack.Item:
-        high = rng.integers(0, 256, (2048, 2048), np.uint8)
-        return pack.Item(source=f"n{index}", held_out=False, high=high)
 
-    summary = pack.write(
-        tmp_path, map(noise, range(10)), skipped={}, about={}, max_bytes=20_000_000
-    )
-    assert summary.items == 4
-    assert sum(shard.stat().st_size for shard in tmp_path.glob("*.npz")) <= 20_000_000
-    assert len(pack.read(tmp_path)[1]) == 4
+def noise(index: int) -> pack.Item:
+    """Takes a byte a sample in a pack, and a little more."""
+    high = np.random.default_rng(index).integers(0, 256, (NOISE_SIDE, NOISE_SIDE), np.uint8)
+    return pack.Item(source=f"n{index}", held_out=False, high=high)
+
+
+@pytest.mark.parametrize("fits", [1, 3, 4, 6])
+def test_a_pack_is_as_large_as_its_limit_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: int
+) -> None:
+    monkeypatch.setattr(pack, "SHARD_BYTES", 4 * NOISE_SIDE**2)
+    limit = round((fits + 0.5) * NOISE_SIDE**2 / (1 - pack.NOTE_SHARE))
+    where = tmp_path / "p"
+    summary = pack.write(where, map(noise, range(9)), skipped={}, about={}, max_bytes=limit)
+    assert summary.full
+    assert summary.items == fits == len(pack.read(where)[1])
+    assert sum(file.stat().st_size for file in where.glob("*.npz")) <= limit
+
+
+def test_a_pack_without_anything_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="too small for a single picture"):
+        pack.write(tmp_path / "p", [noise(1)], skipped={}, about={}, max_bytes=1000)
+    with pytest.raises(InputError, match=r"nothing to pack, .* a\.png: it is flat"):
+        pack.write(tmp_path / "p", [], skipped={"a.png": "it is flat"}, about={})
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_packs_are_replaced_and_only_by_whole_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "SHARD_BYTES", 1)
+    where = tmp_path / "p"
+    pack.write(where, [noise(1), noise(2)], skipped={}, about={})
+
+    def interrupted() -> Iterator[pack.Item]:
+        yield noise(3)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack.write(where, interrupted(), skipped={}, about={})
+    assert [item.source for item in pack.read(where)[1]] == ["n1", "n2"]
+    pack.write(where, [noise(4)], skipped={}, about={})
+    assert [item.source for item in pack.read(where)[1]] == ["n4"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["p"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "figures.npz").write_bytes(b"years of work")
+    with pytest.raises(UsageError, match="holds other things than a pack"):
+        pack.write(tmp_path / "mine", [noise(5)], skipped={}, about={})
+
+
+def test_shares_are_told_in_words() -> None:
+    found = degrade.parse("clean=0.25, h264=0.75")
+    assert found == degrade.Degradation(clean=0.25, codecs=(("h264", 0.75),))
+    assert found.shares == {"clean": 0.25, "h264": 0.75}
+    for wrong in ("h264", "h264=x", "h264=0.5", "clean=1.5,h264=-0.5", "xvid=1"):
+        with pytest.raises(UsageError):
+            degrade.parse(wrong)
 
 
 def test_sequences_are_packed_degraded_and_trained_on(tmp_path: Path, folder: Path) -> None:

@@ -91,8 +91,13 @@ class Degradation:
         if unknown := [name for name, _ in self.codecs if name not in CODECS]:
             raise UsageError(f"no codec named {', '.join(unknown)}; there are {', '.join(CODECS)}")
         total = self.clean + sum(share for _, share in self.codecs)
-        if abs(total - 1) > 1e-6:
+        if abs(total - 1) > 1e-6 or min(self.shares.values()) < 0:
             raise UsageError(f"the shares of a degradation add up to 1, got {total:g}")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of each codec, and of ``clean``."""
+        return {"clean": self.clean, **dict(self.codecs)}
 
     def __call__(self, low: Planes, rng: np.random.Generator) -> tuple[Planes, str]:
         """The sequence as it arrives, and in a word what it went through."""
@@ -111,6 +116,19 @@ class Degradation:
             "g": str(GOPS[int(rng.integers(len(GOPS)))]),
         }
         return through_codec(low, codec.encoder, options), f"{name}-{crf}"
+
+
+def parse(shares: str) -> Degradation:
+    """A degradation by its shares, as in ``clean=0.2,h264=0.8``. Raises ``UsageError``."""
+    found = {}
+    for part in shares.split(","):
+        name, _, share = part.strip().partition("=")
+        try:
+            found[name] = float(share)
+        except ValueError:
+            raise UsageError(f"{part.strip()!r} is no share; write one as h264=0.5") from None
+    clean = found.pop("clean", 0.0)
+    return Degradation(clean=clean, codecs=tuple(found.items()))
 
 
 def through_codec(

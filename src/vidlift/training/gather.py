@@ -6,7 +6,7 @@ damaged or nearly the same as another is skipped, and every skip has its reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +89,7 @@ def videos(sources: Sequence[Path]) -> list[Path]:
     return found
 
 
-def still_items(found: Sequence[Path], skipped: dict[str, str]) -> Iterator[Item]:
+def still_items(found: Iterable[Path], skipped: dict[str, str]) -> Iterator[Item]:
     """Pictures, and frames of videos, as items that are degraded when they are read."""
     seen = _Seen()
     for where in found:
@@ -97,13 +97,13 @@ def still_items(found: Sequence[Path], skipped: dict[str, str]) -> Iterator[Item
             source = pictures.source_of(Path(name))
             reason = _weakness(plane) or seen.twin(plane, source)
             if reason:
-                skipped[name] = reason
+                skipped[str(where.with_name(name))] = reason
                 continue
             yield Item(source=source, held_out=pictures.is_held_out(source), high=plane)
 
 
 def sequence_items(
-    found: Sequence[Path],
+    found: Iterable[Path],
     skipped: dict[str, str],
     *,
     degradation: Degradation,
@@ -133,7 +133,7 @@ def _sequences(
         try:
             frames = [_cropped(plane, options.scale) for plane in _video_luma(where, step=1)]
         except VidliftError as error:
-            skipped[where.name] = str(error)
+            skipped[str(where)] = f"cannot be read: {error}"
             return
         # Long enough for a codec to find its stride, several times through it.
         for start in range(0, len(frames) - options.frames + 1, 3 * options.frames):
@@ -141,7 +141,7 @@ def _sequences(
         return
     for name, plane in _planes(where, skipped):
         if reason := _weakness(plane):
-            skipped[name] = reason
+            skipped[str(where.with_name(name))] = reason
             continue
         yield name, moved(plane, rng, size=_window(plane, options), frames=options.frames)
 
@@ -160,7 +160,7 @@ def _planes(where: Path, skipped: dict[str, str]) -> Iterator[tuple[str, NDArray
             for index, plane in enumerate(_video_luma(where, step=FRAME_STEP)):
                 yield f"{where.name}#{index * FRAME_STEP}", plane
         except VidliftError as error:
-            skipped[where.name] = str(error)
+            skipped[str(where)] = f"cannot be read: {error}"
         return
     try:
         with Image.open(where) as image:
@@ -168,8 +168,8 @@ def _planes(where: Path, skipped: dict[str, str]) -> Iterator[tuple[str, NDArray
             if where.suffix.lower() in COMPRESSED and min(rgb.size) >= 2 * SHORTEST:
                 rgb = rgb.resize((rgb.width // 2, rgb.height // 2), Image.Resampling.LANCZOS)
             plane = pictures.luma(np.asarray(rgb))
-    except OSError as error:
-        skipped[where.name] = f"cannot be read: {error}"
+    except Exception as error:  # its decoders' exceptions share no base
+        skipped[str(where)] = f"cannot be read: {error}"
         return
     yield where.name, plane
 

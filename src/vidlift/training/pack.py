@@ -8,7 +8,9 @@ OUT/
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidlift.errors import InputError, OutputError
+from vidlift.errors import InputError, OutputError, UsageError, VidliftError
 
 FORMAT = 1
 NOTE = "pack.json"
 SHARD_BYTES = 16 << 20
 """Samples in a shard, about."""
+
+NOTE_SHARE = 0.01
+"""Share of a limit that is left for the note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,6 +54,9 @@ class Summary:
     held_out: int = 0
     samples: int = 0
     bytes: int = 0
+    full: bool = False
+    """Whether it ended for its limit, and more might have come."""
+
     skipped: dict[str, str] = field(default_factory=dict)
     """File -> why."""
 
@@ -61,43 +69,91 @@ def write(
     about: Mapping[str, Any],
     max_bytes: int | None = None,
 ) -> Summary:
-    """Write a pack; stops before the shard that would exceed ``max_bytes``.
+    """Write a pack; ends with the last item that fits into ``max_bytes``.
 
-    ``about`` goes into the note: scale, options. ``skipped`` may be filled while items come.
-    The note is written last: a folder without one is no pack. Raises ``OutputError``.
+    ``about`` goes into the note: scale, options. ``skipped`` may be filled while items come. A
+    pack that is there already is replaced once the new one is whole. Raises ``UsageError`` for a
+    folder of other things and for a limit too small for one item, ``InputError`` where there is
+    no item, ``OutputError``.
     """
-    summary = Summary(skipped=skipped)
-    notes: list[dict[str, Any]] = []
+    _check_place(out)
+    part = out.with_name(f"{out.name}.part")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for old in (*out.glob("*.npz"), *out.glob(NOTE)):
-            old.unlink()
-        for index, shard in enumerate(_shards(items)):
-            where = out / f"{index:05d}.npz"
-            np.savez_compressed(where, **_arrays(shard))
-            size = where.stat().st_size
-            if max_bytes is not None and summary.bytes + size > max_bytes:
-                where.unlink()
-                break
-            summary.bytes += size
-            for number, item in enumerate(shard):
-                notes.append(
-                    {
-                        "shard": index,
-                        "item": number,
-                        "source": item.source,
-                        "held_out": item.held_out,
-                        "through": item.through,
-                    }
-                )
-                summary.items += 1
-                summary.held_out += item.held_out
-                summary.samples += item.high.size
-        note = {"format": FORMAT, **about, "items": notes, "skipped": skipped}
-        (out / NOTE).write_text(json.dumps(note, indent=1) + "\n")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            summary = _fill(part, items, skipped=skipped, about=about, max_bytes=max_bytes)
+            if not summary.items:
+                raise _nothing(skipped, full=summary.full)
+            if out.exists():
+                shutil.rmtree(out)
+            part.rename(out)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise OutputError(f"cannot write the pack {out}: {error.strerror or error}") from error
     return summary
+
+
+def _check_place(out: Path) -> None:
+    if out.is_dir() and any(out.iterdir()) and not (out / NOTE).is_file():
+        raise UsageError(f"{out} holds other things than a pack; give a folder of its own")
+
+
+def _nothing(skipped: Mapping[str, str], *, full: bool) -> VidliftError:
+    if full:
+        return UsageError("the limit is too small for a single picture")
+    name, reason = next(iter(skipped.items()), ("no file came", "there is nothing in them"))
+    return InputError(f"nothing to pack, for instance {name}: {reason}")
+
+
+def _fill(
+    out: Path,
+    items: Iterable[Item],
+    *,
+    skipped: dict[str, str],
+    about: Mapping[str, Any],
+    max_bytes: int | None,
+) -> Summary:
+    """Write shards and, last, the note."""
+    summary = Summary(skipped=skipped)
+    notes: list[dict[str, Any]] = []
+    for index, shard in enumerate(_shards(items)):
+        room = None if max_bytes is None else int(max_bytes * (1 - NOTE_SHARE)) - summary.bytes
+        kept, data = _fitting(shard, room)
+        summary.full = len(kept) < len(shard)
+        if kept:
+            (out / f"{index:05d}.npz").write_bytes(data)
+        summary.bytes += len(data)
+        for number, item in enumerate(kept):
+            notes.append(
+                {
+                    "shard": index,
+                    "item": number,
+                    "source": item.source,
+                    "held_out": item.held_out,
+                    "through": item.through,
+                }
+            )
+            summary.items += 1
+            summary.held_out += item.held_out
+            summary.samples += item.high.size
+        if summary.full:
+            break
+    note = {"format": FORMAT, **about, "items": notes, "skipped": skipped}
+    (out / NOTE).write_text(json.dumps(note, indent=1) + "\n")
+    return summary
+
+
+def _fitting(shard: list[Item], room: int | None) -> tuple[list[Item], bytes]:
+    """As many of the items as fit, from the first, and the file of them; none is no file."""
+    while shard:
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **_arrays(shard))
+        if room is None or packed.tell() <= room:
+            return shard, packed.getvalue()
+        shard = shard[: min(len(shard) - 1, len(shard) * max(0, room) // packed.tell())]
+    return [], b""
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[Item]]:
