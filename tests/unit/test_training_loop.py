@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="training needs `vidlift[train]`")
@@ -13,6 +14,7 @@ import torch
 from pytorch_optimizer import Muon
 
 from support.pictures import make_pictures
+from vidlift import resample
 from vidlift.errors import InputError, UsageError
 from vidlift.training import checkpoint, loop, machine, pictures, recipe
 from vidlift.training.recipe import Recipe
@@ -168,8 +170,29 @@ def test_a_start_gives_its_layers_to_a_network_of_another_scale(
 
 def test_tiles_of_a_photograph_are_on_one_side_of_the_split() -> None:
     assert pictures.source_of(Path("a/lake_t3.webp")) == pictures.source_of(Path("lake.png"))
+    assert pictures.source_of(Path("walk_b.mkv#24")) == pictures.source_of(Path("walk.mkv#0"))
     held_out = [pictures.is_held_out(f"photo{index}") for index in range(2000)]
     assert 60 < sum(held_out) < 140
+
+
+def test_pictures_are_learnt_from_shrunk_as_well(folder: Path) -> None:
+    plain, both = (pictures.load([folder], scale=2, shrink=shrink) for shrink in (1.0, 0.5))
+    assert [p.source for p in both] == 2 * [p.source for p in plain]
+    for old, new, small in zip(plain, both, both[len(plain) :], strict=False):
+        assert np.array_equal(old.high, new.high)
+        assert small.high.shape == tuple(side // 2 - side // 2 % 4 for side in old.high.shape)
+        half = resample.resize(old.high, (old.high.shape[1] // 2, old.high.shape[0] // 2))
+        height, width = small.high.shape
+        assert np.array_equal(small.high, half[:height, :width])
+    assert pictures.digest([folder]) != pictures.digest([folder], shrink=0.5)
+
+
+def test_pictures_are_left_out_by_name(folder: Path) -> None:
+    every = pictures.load([folder], scale=2)
+    some = pictures.load([folder], scale=2, leave_out=(f"{every[0].source}.*",))
+    assert [p.source for p in some] == [p.source for p in every[1:]]
+    with pytest.raises(InputError, match="no picture in"):
+        pictures.load([folder], scale=2, leave_out=("*",))
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
@@ -186,12 +209,24 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "none.pt")
 
 
+WHOLE = """
+name = "a"
+tier = "s"
+scale = 2
+architecture = "plain-8x2"
+pictures = ["."]
+steps = 1
+"""
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ('name = "a', "not TOML"),
         ('name = "a"', "lacks tier"),
         ('speed = 3\nname = "a"', "no speed"),
+        (WHOLE + 'loss = "l2"', "loss is one of l1, psnr, got 'l2'"),
+        (WHOLE + "shrink = 2", "shrink is above 0, up to 1, got 2"),
     ],
 )
 def test_a_recipe_that_is_wrong_is_told_why(tmp_path: Path, content: str, message: str) -> None:

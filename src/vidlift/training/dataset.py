@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from vidlift import resample
 from vidlift.errors import InputError, UsageError
 from vidlift.training import pack, pictures, titles
 from vidlift.training.pictures import Picture
@@ -29,7 +26,8 @@ def digest(recipe: Recipe, data: Path) -> str:
     """SHA-256 over all that a recipe learns from, names and content."""
     parts = []
     if recipe.pictures:
-        parts.append(pictures.digest([data / folder for folder in recipe.pictures]))
+        folders = [data / folder for folder in recipe.pictures]
+        parts.append(pictures.digest(folders, leave_out=recipe.leave_out, shrink=recipe.shrink))
     parts += [pack.digest(data / folder) for folder in recipe.packs]
     if recipe.titles:
         parts.append(titles.digest([data / t for t in recipe.titles], crf=recipe.title_crf))
@@ -41,7 +39,9 @@ def load(recipe: Recipe, data: Path) -> Dataset:
     everything: list[Picture] = []
     if recipe.pictures:
         folders = [data / folder for folder in recipe.pictures]
-        everything += pictures.load(folders, scale=recipe.scale)
+        everything += pictures.load(
+            folders, scale=recipe.scale, leave_out=recipe.leave_out, shrink=recipe.shrink
+        )
     for folder in recipe.packs:
         everything += _unpacked(data / folder, recipe.scale)
     held_out = _one_each([p for p in everything if pictures.is_held_out(p.source)])
@@ -72,14 +72,12 @@ def _unpacked(folder: Path, scale: int) -> list[Picture]:
         raise UsageError(f"{folder} is a pack for scale {note['scale']}, not {scale}")
     made = []
     for item in items:
-        height, width = (side - side % (2 * scale) for side in item.high.shape)
-        high = np.ascontiguousarray(item.high[:height, :width])
-        low = item.low
-        if low is None:
-            low = resample.resize(high, (width // scale, height // scale))
-        elif low.shape != (height // scale, width // scale):
-            raise InputError(f"{folder}: an item of {item.source} has sides that do not fit")
-        made.append(Picture(source=item.source, high=high, low=low))
+        picture = pictures.degraded(item.high, source=item.source, scale=scale)
+        if item.low is not None:
+            if item.low.shape != picture.low.shape:
+                raise InputError(f"{folder}: an item of {item.source} has sides that do not fit")
+            picture = replace(picture, low=item.low)
+        made.append(picture)
     return made
 
 

@@ -40,7 +40,8 @@ class Status:
     step: int
     steps: int
     loss: float | None
-    """Mean of the steps before the last line of the log, in code values of 8 bits."""
+    """Mean of the steps before the last line of the log: code values of 8 bits or, with the loss
+    ``psnr``, minus dB."""
 
     psnr: float | None
     """PSNR-Y on the validation split as last measured, dB."""

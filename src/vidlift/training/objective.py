@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as fn
@@ -15,7 +17,8 @@ from vidlift.training.recipe import Recipe
 class Objective:
     """The loss of a batch, in 0..1.
 
-    L1 to the true picture; to it and the teacher's by ``teacher_share`` where the batch has one;
+    The distance to the true picture; to it and the teacher's by ``teacher_share`` where the batch
+    has one;
     and to the features of ``guide``, a larger network of ours, halfway and at the end of the
     body, through 1x1 convolutions that learn along and are dropped in the end.
     """
@@ -40,10 +43,11 @@ class Objective:
     def __call__(self, network: Plain, batch: Batch) -> Tensor:
         low = batch.low.contiguous(memory_format=torch.channels_last)
         made, features = network.with_features(low)
-        loss = (made - batch.high).abs().mean()
+        apart = LOSSES[self._recipe.loss]
+        loss = apart(made, batch.high)
         if batch.taught is not None:
             share = self._recipe.teacher_share
-            loss = (1 - share) * loss + share * (made - batch.taught).abs().mean()
+            loss = (1 - share) * loss + share * apart(made, batch.taught)
         if self._guide is not None:
             loss = loss + self._recipe.feature_share * self._apart(network, features, low)
         return loss
@@ -62,6 +66,25 @@ class Objective:
             size = wanted.abs().mean(dim=(1, 2, 3)).clamp_min(1e-6)
             apart = apart + ((came - wanted).abs().mean(dim=(1, 2, 3)) / size).mean()
         return apart / len(self.adapters)
+
+
+def _mean_absolute(made: Tensor, wanted: Tensor) -> Tensor:
+    return (made - wanted).abs().mean()
+
+
+def _minus_psnr(made: Tensor, wanted: Tensor) -> Tensor:
+    """Mean over patches of minus their PSNR; in dB, once the log counts it in code values.
+
+    Errors have a floor, at 50 dB, so that flat patches do not outweigh the others."""
+    errors = (made - wanted).square().mean(dim=(1, 2, 3))
+    return 10 / 255 * torch.log10(errors + 1e-5).mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": _mean_absolute,
+    "psnr": _minus_psnr,
+}
+"""By ``loss`` of a recipe: ``[n, 1, H, W]`` twice -> a scalar, of 0..1 samples."""
 
 
 def _taught_places(network: Plain) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from vidlift.errors import InputError
 
 ENDINGS = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
-_TILE = re.compile(r"_t\d+$")
+_PART = re.compile(r"(_t\d+|_b)$")
 
 _LUMA = np.array([65.481, 128.553, 24.966], np.float32) / 255
 
@@ -45,26 +46,42 @@ def luma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return y
 
 
-def load(folders: Sequence[Path], *, scale: int) -> list[Picture]:
-    """Every picture under the folders, in order of name. Raises ``InputError`` where none is."""
-    pictures = []
-    for where in picture_files(folders):
+def load(
+    folders: Sequence[Path], *, scale: int, leave_out: Sequence[str] = (), shrink: float = 1.0
+) -> list[Picture]:
+    """Every picture under the folders, in order of name; then, where ``shrink`` is below 1, every
+    one again that much smaller.
+
+    ``leave_out`` are patterns of names. Raises ``InputError`` where no picture is left.
+    """
+    found = []
+    for where in picture_files(folders, leave_out=leave_out):
         try:
             with Image.open(where) as image:
-                high = luma(np.asarray(image.convert("RGB")))
+                found.append((source_of(where), luma(np.asarray(image.convert("RGB")))))
         except OSError as error:
             raise InputError(f"{where} is not a picture that can be read: {error}") from error
-        height, width = (side - side % (2 * scale) for side in high.shape)
-        high = np.ascontiguousarray(high[:height, :width])
-        low = resample.resize(high, (width // scale, height // scale))
-        pictures.append(Picture(source=source_of(where), high=high, low=low))
-    return pictures
+    if shrink < 1:
+        found += [(source, _smaller(high, shrink)) for source, high in found]
+    return [degraded(high, source=source, scale=scale) for source, high in found]
 
 
-def picture_files(folders: Sequence[Path]) -> list[Path]:
-    """The picture files under the folders. Raises ``InputError`` where there is none."""
+def degraded(high: NDArray[np.uint8], *, source: str, scale: int) -> Picture:
+    """A picture, cropped to sides that the scale divides, with its antialiased bicubic twin."""
+    height, width = (side - side % (2 * scale) for side in high.shape)
+    high = np.ascontiguousarray(high[:height, :width])
+    low = resample.resize(high, (width // scale, height // scale))
+    return Picture(source=source, high=high, low=low)
+
+
+def picture_files(folders: Sequence[Path], *, leave_out: Sequence[str] = ()) -> list[Path]:
+    """The picture files under the folders, without those whose names fit a pattern of
+    ``leave_out``. Raises ``InputError`` where there is none."""
     files = sorted(
-        where for folder in folders for where in folder.rglob("*") if where.suffix in ENDINGS
+        where
+        for folder in folders
+        for where in folder.rglob("*")
+        if where.suffix in ENDINGS and not any(fnmatch(where.name, p) for p in leave_out)
     )
     if not files:
         raise InputError(
@@ -75,8 +92,9 @@ def picture_files(folders: Sequence[Path]) -> list[Path]:
 
 
 def source_of(where: Path) -> str:
-    """The photograph a file shows: its name without the number of the tile."""
-    return _TILE.sub("", where.stem)
+    """The photograph or title a file shows: its name without the number of a tile, ``_t2``, or the
+    mark of a later part, ``_b``."""
+    return _PART.sub("", where.stem)
 
 
 def is_held_out(source: str, *, one_in: int = 20) -> bool:
@@ -85,10 +103,18 @@ def is_held_out(source: str, *, one_in: int = 20) -> bool:
     return int.from_bytes(hashlib.sha256(source.encode()).digest()[:4], "big") % one_in == 0
 
 
-def digest(folders: Sequence[Path]) -> str:
-    """SHA-256 over names and content of the training files: what a descriptor cites."""
+def _smaller(plane: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    height, width = (max(1, round(factor * side)) for side in plane.shape)
+    return resample.resize(plane, (width, height))
+
+
+def digest(folders: Sequence[Path], *, leave_out: Sequence[str] = (), shrink: float = 1.0) -> str:
+    """SHA-256 over names and content of the training files, and over the factor by which they
+    are shrunk: what a descriptor cites."""
     whole = hashlib.sha256()
-    for where in picture_files(folders):
+    if shrink < 1:
+        whole.update(f"shrink {shrink}\n".encode())
+    for where in picture_files(folders, leave_out=leave_out):
         with where.open("rb") as content:
             whole.update(
                 f"{where.name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode()

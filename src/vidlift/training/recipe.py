@@ -13,6 +13,8 @@ from vidlift.errors import UsageError
 
 OPTIMIZERS = ("muon", "adam")
 
+LOSSES = ("l1", "psnr")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -33,6 +35,13 @@ class Recipe:
     packs: tuple[str, ...] = ()
     """Packs made by ``vidlift data pack``, relative to ``--data``."""
 
+    leave_out: tuple[str, ...] = ()
+    """Patterns of names of pictures that are not learnt from: ``screen_*``."""
+
+    shrink: float = 1.0
+    """Factor below 1 by which pictures are shrunk as well, to be learnt from at both sizes: it
+    hides what compression, or the camera, left in them."""
+
     titles: tuple[str, ...] = ()
     """Videos to tune a network on, relative to ``--data``."""
 
@@ -48,6 +57,10 @@ class Recipe:
 
     optimizer: str = "muon"
     """``muon``, or ``adam`` for all at ``rate``, to compare with."""
+
+    loss: str = "l1"
+    """``l1``, or ``psnr``: minus the PSNR of each patch, so that all count in dB and none outweighs
+    the others by its contrast."""
 
     warmup: int = 100
     """Steps over which the rate rises; then it falls to 0 along a cosine."""
@@ -94,6 +107,12 @@ class Recipe:
                 f"recipe {self.name}: optimizer is one of {', '.join(OPTIMIZERS)}, "
                 f"got {self.optimizer!r}"
             )
+        if self.loss not in LOSSES:
+            raise UsageError(
+                f"recipe {self.name}: loss is one of {', '.join(LOSSES)}, got {self.loss!r}"
+            )
+        if not 0 < self.shrink <= 1:
+            raise UsageError(f"recipe {self.name}: shrink is above 0, up to 1, got {self.shrink}")
         if not 0 <= self.teacher_share <= 1 or self.feature_share < 0:
             raise UsageError(
                 f"recipe {self.name}: teacher_share is 0 to 1 and feature_share 0 or more, "
