@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from fractions import Fraction
@@ -10,7 +12,9 @@ from pathlib import Path
 import av
 import pytest
 
+from support.cli import vidlift
 from support.clips import make_clip
+from support.networks import plain_network
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.client.adapt import Option, best
 from vidlift.client.download import Patience
@@ -220,3 +224,70 @@ def test_a_full_disk_does_not_end_the_film(
         assert len(list(film.pictures.pieces(0.0))) == 4
         with pytest.raises(OutputError, match="No space left"):
             keeper.finish()
+
+
+def test_a_playlist_is_upscaled_as_a_file_is(title: Title, tmp_path: Path) -> None:
+    network = tmp_path / "s-x2.onnx"
+    network.write_bytes(plain_network(scale=2, channels=2, layers=1).data)
+    kept, big = tmp_path / "kept.mp4", tmp_path / "big.mp4"
+    with serving(title.folder.parent) as base:
+        url = f"{base}/{title.path('master.m3u8')}"
+        asked: list[str | Path] = ["upscale", url, big, "-m", network, "--no-progress"]
+        assert vidlift(*asked).code == 0
+        assert vidlift("verify", url, big).code == 0, "received again it is the same, bit for bit"
+        big.unlink()
+        assert vidlift(*asked, "--save", kept).code == 0
+        assert vidlift("verify", kept, big).code == 0
+        assert vidlift(*asked, "--save", kept, "--overwrite").code == 0, "it is there: go on"
+    with av.open(str(big)) as entry:
+        assert (entry.streams.video[0].width, entry.streams.video[0].frames) == (128, FRAMES)
+
+
+def test_the_player_saves_what_it_played(title: Title, tmp_path: Path) -> None:
+    kept, report = tmp_path / "kept.mp4", tmp_path / "report.json"
+    with serving(title.folder.parent) as base:
+        url = f"{base}/{title.path('master.m3u8')}"
+        played = ["play", url, "--display", "none", "-s", "2", "--duration", "0.4", "--no-cache"]
+        ended = vidlift(*played, "--save", kept, "--report", report)
+    assert ended.code == 0, ended.err
+    assert json.loads(report.read_text())["output"] == str(kept)
+    saved = Saved(kept)
+    assert saved.times[:12] == EXPECTED[:12], "all of the segment, though less of it was shown"
+    assert abs(saved.chunks[0].pts - saved.frames[0].pts) < Fraction(1, 10)
+    assert not (Path(os.environ["XDG_CACHE_HOME"]) / "vidlift" / "received").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["clip.mp4", "--save", "new.mp4"], 2, "is a file already"),
+        (["URL", "URL", "--save", "new.mp4"], 2, "one film can be saved"),
+        (["URL", "--save", "new.mp4", "--dry-run"], 2, "--dry-run receives nothing"),
+        (["URL", "--save", "new.avi"], 2, "the ending says the container"),
+        (["URL", "--save", "clip.mp4"], 4, "exists"),
+        (["URL", "--save", "no/new.mp4"], 4, "no folder"),
+        (["URL", "--save", "new.mp4", "--report", "new.mp4"], 2, "a file of this very run"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_use_of_save_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = make_clip(tmp_path / "clip.mp4").read_bytes()
+    with scripted(lambda asked: [part_of(content, asked)]) as (url, _):
+        line = [f"{url}/film.mp4" if part == "URL" else part for part in arguments]
+        ended = vidlift("play", *line, "--display", "none")
+    assert ended.code == code
+    assert said in ended.complaint
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_file_saved_by_the_player_is_the_server_s(tmp_path: Path) -> None:
+    content = make_clip(tmp_path / "clip.mp4", frames=12).read_bytes()
+    with scripted(lambda asked: [part_of(content, asked)]) as (url, _):
+        ended = vidlift(
+            "play", f"{url}/film.mp4", "--display", "none", "-s", "2", "--save", tmp_path / "k.mp4"
+        )
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "k.mp4").read_bytes() == content

@@ -58,6 +58,19 @@ def play(
     duration: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Stop after so much of each film.")
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep what is received, as it came: .mp4, .mkv, .ts or .webm. For one URL.",
+        ),
+    ] = None,
+    cache: Annotated[
+        bool,
+        typer.Option(
+            "--cache/--no-cache", help="Keep what is received on the disk for another time."
+        ),
+    ] = True,
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|gpu|npu", help="What runs the networks.")
     ] = "auto",
@@ -82,7 +95,9 @@ def play(
     from vidlift.player.options import PlayOptions
 
     share_one_arena()
-    check_report(report, apart_from=tuple(sources))
+    check_report(report, apart_from=(*sources, *([save] if save else [])))
+    if save is not None and dry_run:
+        raise UsageError("--dry-run receives nothing that --save could keep")
     options = PlayOptions(
         scale=_scale(scale),
         model=None if model == "auto" else model,
@@ -91,6 +106,8 @@ def play(
         display="none" if dry_run else display or default_display(),
         loop=loop,
         eco=eco,
+        save=save,
+        cached=cache,
         engine=engine or device,
     )
     if dry_run:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vidlift.cli.console import out, warn
+from vidlift.cli.console import err, out, warn
 from vidlift.cli.progress import shown
 from vidlift.cli.receipt_table import print_receipt
 from vidlift.cli.report import check_report
@@ -50,6 +51,13 @@ def upscale(
         bool,
         typer.Option("--keep-going", help="Pass over what is damaged in INPUT, and name it."),
     ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep what is received from the URL, as it came, and work from that.",
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the receipt here.")
     ] = None,
@@ -84,6 +92,8 @@ def upscale(
         resume=resume,
         keep_going=keep_going,
     )
+    if save is not None:
+        source = _received(source, save)
     if sink == "file":
         if output is None:
             raise UsageError("no OUTPUT given: an .mp4 or .mkv file to write")
@@ -110,3 +120,19 @@ def upscale(
         out.print(f"digest {receipt.extra['digest']}", soft_wrap=True)
     if report is not None:
         receipt.save(report)
+
+
+def _received(source: str, save: Path) -> str:
+    """The file that a URL was received into, now or when this was called before."""
+    from vidlift.sources import is_url, open_entry
+    from vidlift.sources.keep import receive
+
+    if not is_url(source):
+        raise UsageError(f"{source} is a file already: only what comes from a URL is saved")
+    if not save.exists():
+        err.print(f"vidlift: receiving {save}", soft_wrap=True, markup=False)
+        entry = open_entry(source)
+        assert not isinstance(entry, Path)
+        with closing(entry):
+            receive(entry, save)
+    return str(save)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from vidlift import models
-from vidlift.descriptor import SCALES
+from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import UsageError
 from vidlift.player.film import Film
-from vidlift.player.governor import Governor
+from vidlift.player.governor import CLIMB, Governor
 from vidlift.player.ladder import Engines, Ladders, fitting_scale, network_scales
 from vidlift.player.options import PlayOptions
 from vidlift.player.power import on_battery
 from vidlift.player.schedule import NOT_BEGUN
 from vidlift.player.shelf import Shelf
-from vidlift.stages.pair import pair
+from vidlift.stages.pair import Pair, pair
 
 NO_SCREEN = (1920, 1080)
 """The screen that ``-s auto`` fits where there is none."""
@@ -24,12 +26,19 @@ NO_SCREEN = (1920, 1080)
 FRAMES_AHEAD = 3
 """Finished frames that wait for their time: what a burst of work may take longer."""
 
+ENOUGH_PAIRS = 50
+"""Pairs after which a film's own figure for a network is remembered."""
+
 ECO_TIER = "s"
 """Highest tier on battery, or where the viewer asks for it."""
 
 
 class Chooser:
-    """What makes a film bigger: networks by cost, and the governor over them."""
+    """What makes a film bigger: networks by cost, and the governor over them.
+
+    Pictures of a film from a network change their size where its rung changes. Each size has
+    ladders of its own.
+    """
 
     def __init__(self, film: Film, options: PlayOptions) -> None:
         self._film = film
@@ -45,7 +54,14 @@ class Chooser:
             engines=Engines(engine=options.engine, threads=options.threads),
             model=self._model,
         )
-        self.shelf = Shelf(self.ladders.open)
+        self._of_size = {self.size: self.ladders}
+        self._area = NO_SCREEN
+        self.shelf = Shelf(lambda rung: self.ladders.open(rung))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures that are made bigger now."""
+        return self.ladders.info.width, self.ladders.info.height
 
     def governor(self, now: Callable[[], float], screen: tuple[int, int]) -> Governor:
         governor = Governor(
@@ -58,14 +74,66 @@ class Chooser:
         governor.cap = self.cap()
         return governor
 
-    def scale(self, area: tuple[int, int]) -> int:
-        """The scale for an area to fill."""
+    def sized(self, pairs: Iterable[Pair], governor: Governor) -> Iterator[Pair]:
+        """The pairs as they are; where their size changes, all turns to the other size first."""
+        for each in pairs:
+            if each.first.size != self.size:
+                self.learn(governor)
+                self.shelf.close()
+                self.ladders = self._ladders(each.first.size)
+                governor.turn_to(self.ladders.rungs, scale=self.scale(self._area))
+            yield each
+
+    def learn(self, governor: Governor) -> None:
+        """Remember what the film showed networks to cost."""
+        for name, seconds in governor.seen.items():
+            if len(seconds) >= ENOUGH_PAIRS:
+                # The quarter that went best: what it costs when nothing else runs.
+                self.ladders.remember(name, float(np.percentile(seconds, 25)))
+
+    def tiers(self, width: int, height: int, *, load: float = 1.0) -> list[str]:
+        """The tiers that this machine runs in time on pictures of that size, where it is ``load``
+        times slower than when it was calibrated: what the choice of a rung is to know."""
+        if not self._options.super_resolve:
+            return []
+        scale = self.scale(self._area, size=(width, height))
+        cap = self.cap()
+        allowed = TIERS if cap is None else TIERS[: TIERS.index(cap[0]) + 1]
+        ladders = self._ladders((width, height))
+        return [
+            rung.tier
+            for rung in ladders.rungs(scale)
+            if rung.tier in allowed and load * rung.cost <= CLIMB * ladders.pair_lasts
+        ]
+
+    def ran(self, name: str | None) -> Ladders:
+        """The ladders in which a network was used, those of now where none was."""
+        used = (each for each in self._of_size.values() if name in each.engine_of)
+        return next(used, self.ladders)
+
+    def scale(self, area: tuple[int, int], *, size: tuple[int, int] | None = None) -> int:
+        """The scale for an area to fill, for pictures of a size; None: for those of now."""
+        self._area = area
         if self._model is not None:
             return self._model.descriptor.scale
         if self._options.scale is not None:
             return self._options.scale
-        found = fitting_scale(self._film.shown_size, area, scales=network_scales() or SCALES)
-        return found
+        shown = self._film.shown_as(*(size or self.size))
+        return fitting_scale(shown, area, scales=network_scales() or SCALES)
+
+    def _ladders(self, size: tuple[int, int]) -> Ladders:
+        if size not in self._of_size:
+            first = next(iter(self._of_size.values()))
+            info, (width, height) = first.info, size
+            more = width * height / (info.width * info.height)
+            rate = None if info.bit_rate is None else info.bit_rate * more
+            self._of_size[size] = Ladders(
+                replace(info, width=width, height=height, bit_rate=rate),
+                engines=Engines(engine=self._options.engine, threads=self._options.threads),
+                model=self._model,
+                like=first,
+            )
+        return self._of_size[size]
 
     def cap(self) -> tuple[str, str] | None:
         """The tier not to go beyond, and why."""

@@ -45,6 +45,7 @@ class Film:
             self._entry: Any = open_entry(where, cached=cached)
             if not isinstance(self._entry, Path):
                 self._open.enter_context(closing(self._entry))
+            self._save = save
             self._keeper = None if save is None else _keeper(self._entry, save)
             if self._keeper is not None:
                 undo.callback(self._keeper.abandon)
@@ -59,8 +60,11 @@ class Film:
     @property
     def shown_size(self) -> tuple[int, int]:
         """Width and height as it should appear when nothing is enlarged."""
-        info = self.info
-        return shown_size((info.width, info.height), sar=info.sar, turn=turn(info.display_matrix))
+        return self.shown_as(self.info.width, self.info.height)
+
+    def shown_as(self, width: int, height: int) -> tuple[int, int]:
+        """The same for pictures of another size."""
+        return shown_size((width, height), sar=self.info.sar, turn=turn(self.info.display_matrix))
 
     @property
     def sound(self) -> Sound | HlsSound | ApartSound | None:
@@ -118,6 +122,11 @@ class Film:
         self.split.seek(Fraction(to).limit_denominator(1_000_000))
         return to
 
+    @property
+    def saving(self) -> Path | None:
+        """The file that is still to be made of it, None where there is none."""
+        return None if self._keeper is None else self._save
+
     def finish(self, *, ended: bool) -> str | None:
         """Make the file that is to be saved; returns why there is none, None where all is well.
 
@@ -128,6 +137,10 @@ class Film:
         return None if keeper is None else keeper.finish(whole=ended)
 
     def close(self) -> None:
+        """What was to be saved and is not finished is given up."""
+        if self._keeper is not None:
+            self._keeper.abandon()
+            self._keeper = None
         self._open.close()
 
 

@@ -188,6 +188,16 @@ class Governor:
             self._lates.append(self._played)
         return Choice(rung=rungs[0], bypass=LATE)
 
+    def turn_to(self, ladder: Callable[[int], Sequence[Rung]], *, scale: int) -> None:
+        """Choose anew: from here on the pictures have another size, and networks other costs."""
+        self._ladder, self.scale, self._stands_for = ladder, scale, None
+        self.seen = {}
+
+    @property
+    def load(self) -> float:
+        """How much slower the machine is than when it was calibrated."""
+        return self._load
+
     def plain(self) -> Rung:
         """Plain interpolation at the scale wanted."""
         return self._ladder(self.scale)[0]

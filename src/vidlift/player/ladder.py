@@ -47,18 +47,27 @@ class Ladders:
         engines: Engines,
         model: models.Model | None = None,
         speeds: calibration.Speeds | None = None,
+        like: Ladders | None = None,
     ) -> None:
         """``model`` is the one network to use, at its scale; None: all of the catalogue that
-        suit the film's stream, as ``models/auto.py`` says."""
-        self._info = info
+        suit the film's stream, as ``models/auto.py`` says. ``like`` is for the same film in
+        another size: what is not known of this one is foretold from there, not measured."""
+        self.info = info
+        self._like = like
+        self._costs: dict[str, float] = {}
+        """Seconds that a network takes for a sample of its output, by ``_kind``."""
+
         self._engines = engines
-        self._speeds = speeds or calibration.Speeds()
+        self._speeds: calibration.Speeds = speeds or (
+            calibration.Speeds() if like is None else like._speeds
+        )
         self._models: dict[str, models.Model] = {}
         self._only = model
         stream = auto.Stream(codec=info.codec, bits_per_pixel=info.bits_per_pixel)
         self._clean, self.chosen_for = auto.is_clean(stream)
         self._plain: dict[int, Upscaler] = {}
         self._keys: dict[str, str] = {}
+        self._engine_names: dict[str, str] = {} if like is None else like._engine_names
         self.rungs: Callable[[int], Sequence[Rung]] = cache(self._rungs)
         """The ladder of a scale; measured when it is first asked for, unless that is known.
 
@@ -81,7 +90,7 @@ class Ladders:
             model,
             engine=self._engines.engine,
             threads=self._engines.threads,
-            siting=self._info.siting,
+            siting=self.info.siting,
             chroma_of=None if rung.tier == "kernel" else self._plain[rung.scale],
         )
         if rung.tier == "kernel":
@@ -102,7 +111,9 @@ class Ladders:
         wanted = [plain, *self._networks(scale)]
         for model in wanted:
             self._models[model.descriptor.name] = model
-        costs = self._known(wanted) or self._measured(wanted)
+        costs = self._known(wanted) or self._foretold(wanted) or self._measured(wanted)
+        samples = self.info.width * self.info.height * scale**2
+        self._costs |= {_kind(name): cost / samples for name, cost in costs.items()}
         rungs: dict[str, Rung] = {}
         for model in wanted:
             name, tier = model.descriptor.name, model.descriptor.tier
@@ -134,13 +145,24 @@ class Ladders:
                 return {}
         return costs
 
+    def _foretold(self, wanted: Sequence[models.Model]) -> dict[str, float]:
+        """By what they cost in the other size: networks of a tier take about the same time for a
+        sample of their output, whatever the scale."""
+        known = {} if self._like is None else self._like._costs
+        area = self.info.width * self.info.height
+        found = {}
+        for each in (model.descriptor for model in wanted):
+            if _kind(each.name) in known:
+                found[each.name] = known[_kind(each.name)] * area * each.scale**2
+        return found
+
     @property
     def pair_lasts(self) -> float:
         """Seconds that a pair of the film is shown, by its average rate."""
-        return float(2 / (self._info.rate or 24))
+        return float(2 / (self.info.rate or 24))
 
     def _measured(self, wanted: Sequence[models.Model]) -> dict[str, float]:
-        probe = _probe(self._info)
+        probe = _probe(self.info)
         costs = calibration.measure(
             [
                 (
@@ -149,7 +171,7 @@ class Ladders:
                         model,
                         engine=self._engines.engine,
                         threads=self._engines.threads,
-                        siting=self._info.siting,
+                        siting=self.info.siting,
                     ),
                 )
                 for model in wanted
@@ -164,20 +186,27 @@ class Ladders:
         return costs
 
     def _key(self, model: models.Model) -> str:
-        info, name = self._info, model.descriptor.name
-        if name not in self._keys:
+        info, name = self.info, model.descriptor.name
+        if name not in self._engine_names:
             with Upscaler(
                 model, engine=self._engines.engine, threads=self._engines.threads
             ) as upscaler:
-                engine = upscaler.engine
+                self._engine_names[name] = upscaler.engine
+        if name not in self._keys:
             self._keys[name] = calibration.key(
                 sha256=model.sha256,
-                engine=engine,
+                engine=self._engine_names[name],
                 size=(info.width, info.height),
                 bits=info.bits,
                 threads=self._engines.threads,
             )
         return self._keys[name]
+
+
+def _kind(name: str) -> str:
+    """What networks of all scales share that cost alike: ``m-int8`` of ``m-x4-clean-int8``."""
+    tier, _, *variant = name.split("-")
+    return "-".join([tier, *(word for word in variant if word != "clean")])
 
 
 def network_scales() -> list[int]:

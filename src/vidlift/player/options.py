@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from vidlift.descriptor import SCALES
 from vidlift.errors import UsageError
@@ -32,6 +33,12 @@ class PlayOptions:
 
     eco: bool = False
     """Use no more than the cheapest networks, as on battery."""
+
+    save: Path | None = None
+    """The file that what is received of the only film goes into as well, as it came."""
+
+    cached: bool = True
+    """Keep what is received on the disk for another time, within bounds."""
 
     engine: str = "auto"
     threads: int | None = None

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from vidlift import models
 from vidlift.errors import OutputError, UsageError, VidliftError
@@ -41,9 +41,6 @@ CHUNKS_AHEAD = 16
 POWER_EVERY = 10.0
 """Seconds between looks at where the power comes from."""
 
-ENOUGH_PAIRS = 50
-"""Pairs after which a film's own figure for a network is remembered."""
-
 
 def play(where: str | Sequence[str], options: PlayOptions | None = None) -> Receipt:
     """Play files or http(s) URLs with their sound; call it from the main thread.
@@ -54,6 +51,8 @@ def play(where: str | Sequence[str], options: PlayOptions | None = None) -> Rece
     films = [where] if isinstance(where, str) else list(where)
     if not films:
         raise UsageError("there is nothing to play")
+    if options is not None and options.save is not None and len(films) > 1:
+        raise UsageError(f"one film can be saved as {options.save.name}, not {len(films)}")
     with ExitStack() as stack:
         return _Session(films, options or PlayOptions(), stack).run()
 
@@ -76,7 +75,9 @@ class _Session:
         self._begun = time.monotonic()
         self._energy = EnergyMeter()
         self._power_seen = self._begun
-        self._film = Film(films[0])
+        self._saved: Path | None = None
+        self._film = Film(films[0], save=options.save, cached=options.cached)
+        stack.callback(lambda: self._film.close())
         self._window = stack.enter_context(closing(self._open_window()))
         self._speaker = self._open_speaker()
         self._chooser = Chooser(self._film, options)
@@ -89,6 +90,7 @@ class _Session:
         index = 0
         try:
             while True:
+                leave: Leave | None = Quit()  # unless it comes to its end
                 leave = self._play_film()
                 if isinstance(leave, Open):
                     index += 1
@@ -98,10 +100,10 @@ class _Session:
                     if following is None:
                         break
                     index = following
-                self._change_to(self._films[index])
+                self._change_to(self._films[index], ended=leave is None)
         finally:
             self._chooser.close()
-            self._leave_film()
+            self._leave_film(ended=leave is None and self._options.duration is None)
         return self._receipt(time.monotonic() - self._begun)
 
     def _following(self, index: int, leave: Leave | None) -> int | None:
@@ -158,7 +160,9 @@ class _Session:
             attend=self._attend,
         )
         pictures = enlarge(
-            pair(self._meter.watch("decode", film.frames(stop=stop))),
+            self._chooser.sized(
+                pair(self._meter.watch("decode", film.frames(stop=stop))), self._governor
+            ),
             shelf=self._chooser.shelf,
             governor=self._governor,
             tally=self._tally,
@@ -176,31 +180,37 @@ class _Session:
             threads.callback(split.stop)  # before the threads are waited for
             return loop.run(frames, sound, stop=stop)
 
-    def _change_to(self, where: str) -> None:
+    def _change_to(self, where: str, *, ended: bool) -> None:
         """Close the film that was left and open another, or the same again."""
-        self._leave_film()
+        self._leave_film(ended=ended and self._options.duration is None)
         self._chooser.close()
-        self._film = Film(where)
+        self._film = Film(where, cached=self._options.cached)
         self._window.begin(**self._window_options())
         if self._speaker is None:
             self._film.split.mute()
         self._chooser = Chooser(self._film, self._options)
         self._governor = self._govern()
 
-    def _leave_film(self) -> None:
-        self._lost.update(self._film.lost)
-        self._received += self._film.received or 0
-        self._network += [self._film.network] if self._film.network else []
+    def _leave_film(self, *, ended: bool) -> None:
+        """Close the film. ``ended``: it came to its end, and was not left."""
+        film = self._film
+        self._lost.update(film.lost)
+        self._received += film.received or 0
+        self._network += [film.network] if film.network else []
         self._changes += self._governor.changes
-        for name, seconds in self._governor.seen.items():
-            if len(seconds) >= ENOUGH_PAIRS:
-                # The quarter that went best: what it costs when nothing else runs.
-                self._chooser.ladders.remember(name, float(np.percentile(seconds, 25)))
-        self._film.close()
+        self._chooser.learn(self._governor)
+        with closing(film):
+            target = film.saving
+            if target is not None and (failed := film.finish(ended=ended)):
+                self._warnings.append(failed)
+            elif target is not None:
+                self._saved = target
 
     def _govern(self) -> Governor:
         screen = NO_SCREEN if self._dummy else self._window.screen_size
-        return self._chooser.governor(self._now, screen)
+        governor = self._chooser.governor(self._now, screen)
+        self._film.weigh(self._chooser.tiers)
+        return governor
 
     def _now(self) -> float:
         return NOT_BEGUN if self._loop is None else self._loop.time
@@ -211,16 +221,22 @@ class _Session:
         governor.on = viewer.super_resolve
         area = self._window.area
         if not self._dummy and area[0]:
-            governor.scale = self._chooser.scale(area)
+            size = self._chooser.size
+            scale = self._chooser.scale(area)
+            if size == self._chooser.size:  # it may change in the other thread
+                governor.scale = scale
         if time.monotonic() >= self._power_seen + POWER_EVERY:
             self._power_seen = time.monotonic()
             governor.cap = self._chooser.cap()
+            self._film.weigh(partial(self._chooser.tiers, load=governor.load))
             self._energy.joules()
         if viewer.save_picture:
             viewer.save_picture = False
             viewer.say(self._save_picture())
 
     def _save_picture(self) -> str:
+        from PIL import Image  # costs time and memory, and few need it
+
         picture = self._record.on_screen
         if picture is None:
             return "there is no picture yet"
@@ -259,14 +275,15 @@ class _Session:
         """The figures of the overlay."""
         film, record, picture = self._film, self._record, self._record.on_screen
         lasts = self._chooser.ladders.pair_lasts
-        rows = [("film", f"{film.info.width}x{film.info.height}, {2 / lasts:.3g} frames/s")]
+        (width, height), seen = self._chooser.size, self._governor.seen
+        rows = [("film", f"{width}x{height}, {2 / lasts:.3g} frames/s")]
         if picture is not None:
             by = picture.by
-            engine = self._chooser.ladders.engine_of.get(by, "")
+            engine = self._chooser.ran(by).engine_of.get(by, "")
             rows.append(("shown", f"{picture.frame.width}x{picture.frame.height} by {by}"))
             rows.append(("engine", engine))
-            if by in self._governor.seen:
-                took = 500 * float(np.median(self._governor.seen[by][-24:]))
+            if by in seen:
+                took = 500 * float(np.median(seen[by][-24:]))
                 rows.append(("network", f"{took:.1f} ms a frame of {500 * lasts:.1f}"))
         for stage in ("decode", "present"):
             if seconds := self._meter.seconds.get(stage):
@@ -285,21 +302,23 @@ class _Session:
         return rows
 
     def _receipt(self, seconds: float) -> Receipt:
-        info, record, tally = self._film.info, self._record, self._tally
+        record, tally = self._record, self._tally
         by = max(tally.made_by, key=lambda name: tally.made_by[name], default=None)
         networks = [name for name in tally.made_by if not name.startswith(models.BICUBIC)]
         main = max(networks, key=lambda name: tally.made_by[name], default=by)
-        known = main is not None and main in self._chooser.ladders.engine_of
-        model = self._chooser.ladders.model(main) if known and main is not None else None
+        ladders = self._chooser.ran(main)
+        info, engine = ladders.info, ladders.engine_of.get(main or "")
+        model = None if engine is None or main is None else ladders.model(main)
         scale = model.descriptor.scale if model else self._governor.scale
         joules = self._energy.joules()
         first = record.first
         return Receipt(
             command="play",
             input=", ".join(dict.fromkeys(map(shown_name, self._films))),
+            output=None if self._saved is None else str(self._saved),
             model=None if model is None else model.descriptor.name,
             model_sha256=None if model is None else model.sha256,
-            engine=self._chooser.ladders.engine_of.get(main or ""),
+            engine=engine,
             scale=scale,
             size_in=(info.width, info.height),
             size_out=(info.width * scale, info.height * scale),

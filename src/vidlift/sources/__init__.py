@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from vidlift.errors import InputError
@@ -33,8 +34,8 @@ def open_bytes(where: str) -> Path | BinaryIO:
     if isinstance(entry, HlsFilm):
         entry.close()
         raise InputError(
-            f"{entry.name} is a playlist, which only `vidlift play` takes; "
-            "give the address of one of its files"
+            f"{entry.name} is a playlist, and a file is wanted: "
+            "`vidlift play --save FILE` makes one of it"
         )
     return entry
 
@@ -58,10 +59,23 @@ def open_entry(where: str, *, cached: bool = True) -> Path | BinaryIO | HlsFilm:
 
 @contextmanager
 def opened_bytes(where: str) -> Iterator[Path | BinaryIO]:
-    """The same for as long as a ``with`` lasts."""
-    entry = open_bytes(where)
-    try:
+    """The same for as long as a ``with`` lasts; and the film behind a playlist, received whole,
+    in its best rung, into a file that is gone afterwards. Raises ``InputError`` for a live one."""
+    entry = open_entry(where)
+    if isinstance(entry, Path):
         yield entry
-    finally:
-        if not isinstance(entry, Path):
-            entry.close()
+        return
+    from vidlift.client.hls import HlsFilm
+
+    with closing(entry):
+        if not isinstance(entry, HlsFilm):
+            yield entry
+            return
+        from vidlift.sources.keep import receive
+
+        if entry.live:
+            raise InputError(f"{entry.name} is live: `vidlift play --save FILE` makes a file of it")
+        with TemporaryDirectory(prefix="vidlift-") as folder:
+            target = Path(folder) / "film.mp4"
+            receive(entry, target)
+            yield target

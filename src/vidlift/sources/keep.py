@@ -62,10 +62,10 @@ def check_target(target: Path) -> None:
 class Keeper:
     """Keeps one film. ``finish`` it once nothing more of it is received."""
 
-    def __init__(self, entry: HlsFilm | HttpFile, target: Path) -> None:
+    def __init__(self, entry: HlsFilm | HttpFile | BinaryIO, target: Path) -> None:
         """Begins to keep what comes of ``entry`` from now on. Raises as ``check_target`` does."""
         check_target(target)
-        self._entry, self._target = entry, target
+        self._target = target
         self._folder = target.with_name(target.name + ".vidlift-job")
         try:
             self._folder.mkdir()
@@ -76,11 +76,12 @@ class Keeper:
             ) from error
         except OSError as error:
             raise OutputError(f"cannot write {self._folder}: {error.strerror}") from error
-        self._kept: _Segments | _Blocks = (
-            _Segments(entry, self._folder)
-            if isinstance(entry, HlsFilm)
-            else _Blocks(entry, self._folder)
-        )
+        self._kept: _Segments | _Blocks
+        if isinstance(entry, HlsFilm):
+            self._kept = _Segments(entry, self._folder)
+        else:
+            assert isinstance(entry, HttpFile), "what is on the disk needs no keeping"
+            self._kept = _Blocks(entry, self._folder)
 
     def finish(self, *, whole: bool = False) -> str | None:
         """Make the file; returns why there is none, None where there is. Call it once.
@@ -111,10 +112,11 @@ class Keeper:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def receive(entry: HlsFilm | HttpFile, target: Path) -> None:
+def receive(entry: HlsFilm | HttpFile | BinaryIO, target: Path) -> None:
     """Receive all of a film, in its best rung, as fast as it comes, into a file.
 
-    ``entry`` stays the caller's. Raises ``OutputError``, ``NetworkError``.
+    ``entry`` is what ``sources.open_entry`` gives for a URL, and stays the caller's. Raises
+    ``OutputError``, ``NetworkError``.
     """
     keeper = Keeper(entry, target)
     try:
