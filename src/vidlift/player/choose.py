@@ -96,6 +96,7 @@ class Chooser:
         times slower than when it was calibrated: what the choice of a rung is to know."""
         if not self._options.super_resolve:
             return []
+        self.ladders.rungs(self.scale(self._area))  # measured first: others are foretold by it
         scale = self.scale(self._area, size=(width, height))
         cap = self.cap()
         allowed = TIERS if cap is None else TIERS[: TIERS.index(cap[0]) + 1]

@@ -53,9 +53,9 @@ class Ladders:
         suit the film's stream, as ``models/auto.py`` says. ``like`` is for the same film in
         another size: what is not known of this one is foretold from there, not measured."""
         self.info = info
-        self._like = like
-        self._costs: dict[str, float] = {}
-        """Seconds that a network takes for a sample of its output, by ``_kind``."""
+        self._foretell = like is not None
+        self._costs: dict[str, float] = {} if like is None else like._costs
+        """Seconds that a network takes for a sample of its output, by ``_kind``, at any size."""
 
         self._engines = engines
         self._speeds: calibration.Speeds = speeds or (
@@ -148,7 +148,7 @@ class Ladders:
     def _foretold(self, wanted: Sequence[models.Model]) -> dict[str, float]:
         """By what they cost in the other size: networks of a tier take about the same time for a
         sample of their output, whatever the scale."""
-        known = {} if self._like is None else self._like._costs
+        known = self._costs if self._foretell else {}
         area = self.info.width * self.info.height
         found = {}
         for each in (model.descriptor for model in wanted):

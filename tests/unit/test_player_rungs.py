@@ -1,0 +1,143 @@
+"""Pictures whose size changes on the way: other costs, another scale, another network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from support.frames import make_frame
+from support.networks import plain_network
+from vidlift import models
+from vidlift.models import Model
+from vidlift.player import calibration
+from vidlift.player.choose import Chooser
+from vidlift.player.options import PlayOptions
+from vidlift.player.schedule import NOT_BEGUN
+from vidlift.stages.pair import Pair
+from vidlift.video import VideoInfo
+
+INFO = VideoInfo(
+    width=480,
+    height=270,
+    bits=8,
+    layout="yuv420p",
+    codec="h264",
+    time_base=Fraction(1, 24),
+    rate=Fraction(24),
+)
+LASTS = 2 / 24
+
+COSTS = {"bicubic": 0.02, "s": 0.3, "m": 0.5, "l": 1.4}
+"""Of networks for 1920x1080, in shares of the time there is; the same at every scale."""
+
+
+@dataclass
+class FakeFilm:
+    """What a chooser wants of a film."""
+
+    info: VideoInfo = field(default_factory=lambda: INFO)
+
+    def shown_as(self, width: int, height: int) -> tuple[int, int]:
+        return width, height
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """A catalogue of three tiers and scales, and a machine of known speed; gives what was timed."""
+    found: dict[str, Model] = {}
+    for scale in (2, 3, 4):
+        small = plain_network(scale=scale, channels=2, layers=1)
+        for tier in ("s", "m", "l"):
+            named = replace(small.descriptor, name=f"{tier}-x{scale}", tier=tier)
+            found[named.name] = replace(small, descriptor=named, sha256=named.name)
+    load = models.load
+    monkeypatch.setattr(models, "names", lambda: sorted(found))
+    monkeypatch.setattr(models, "load", lambda name: found.get(str(name)) or load(name))
+    timed: list[tuple[int, int]] = []
+
+    def measure(networks: Any, *, pair: Pair, lasts: float) -> dict[str, float]:
+        timed.append(pair.first.size)
+        area = pair.first.width * pair.first.height / (1920 * 1080)
+        return {
+            name: COSTS[name.split("-")[0]] * lasts * area * int(name.split("-x")[1][0]) ** 2
+            for name, _ in networks
+        }
+
+    monkeypatch.setattr(calibration, "measure", measure)
+    return timed
+
+
+def chooser(**options: Any) -> Chooser:
+    return Chooser(FakeFilm(), PlayOptions(**options))  # type: ignore[arg-type]
+
+
+def pair_of(size: tuple[int, int], number: int = 0) -> Pair:
+    frame = make_frame(Fraction(number, 12), size=size)
+    return Pair(first=frame, second=replace(frame, pts=frame.pts + Fraction(1, 24)))
+
+
+def test_tiers_are_those_that_run_in_time_on_each_rung(measured: list[tuple[int, int]]) -> None:
+    made = chooser()
+    assert made.tiers(480, 270) == ["s", "m"], "four times: 1080 lines, as with the others"
+    assert made.tiers(640, 360) == ["s", "m"]
+    assert made.tiers(960, 540) == ["s", "m"]
+    assert made.tiers(240, 134) == ["s", "m", "l"], "four times are a quarter of the screen"
+    assert made.tiers(1920, 1080) == [], "nothing is to be enlarged"
+    assert measured == [(480, 270)], "other sizes are foretold, not measured while a film runs"
+
+
+def test_a_busy_machine_runs_less(measured: list[tuple[int, int]]) -> None:
+    made = chooser()
+    assert made.tiers(480, 270, load=2.0) == ["s"]
+    assert made.tiers(480, 270, load=3.0) == []
+    assert len(measured) == 1
+
+
+def test_options_bound_the_tiers() -> None:
+    assert chooser(eco=True).tiers(480, 270) == ["s"]
+    assert chooser(super_resolve=False).tiers(480, 270) == []
+    assert chooser(model="s-x2").tiers(960, 540) == ["s"]
+
+
+def test_another_size_has_another_scale_and_network(measured: list[tuple[int, int]]) -> None:
+    made = chooser()
+    governor = made.governor(lambda: NOT_BEGUN, (1920, 1080))
+    sizes = [(480, 270), (480, 270), (960, 540), (960, 540), (240, 134)]
+    pairs = [pair_of(size, number) for number, size in enumerate(sizes)]
+    chosen = [governor.choose(pair).rung.name for pair in made.sized(pairs, governor)]
+    assert chosen == ["m-x4", "m-x4", "m-x2", "m-x2", "l-x4"]
+    assert [change.rung for change in governor.changes] == ["m-x4", "m-x2", "l-x4"]
+    assert [change.reason for change in governor.changes] == ["begin", "2 times", "4 times"]
+    assert made.size == (240, 134)
+    assert measured == [(480, 270)]
+    made.close()
+
+
+def test_a_rung_that_is_seen_to_be_slow_is_left_whatever_was_foretold() -> None:
+    made = chooser()
+    governor = made.governor(lambda: NOT_BEGUN, (1920, 1080))
+    pairs = (pair_of((960, 540), number) for number in range(40))
+    chosen = []
+    for pair in made.sized(pairs, governor):
+        choice = governor.choose(pair)
+        chosen.append(choice.rung.name)
+        governor.took(choice.rung, 2.1 * choice.rung.cost)
+    assert chosen[0] == "m-x2"
+    assert chosen[-1] == "s-x2"
+    made.close()
+
+
+def test_what_a_size_showed_is_remembered_for_that_size() -> None:
+    made = chooser()
+    governor = made.governor(lambda: NOT_BEGUN, (1920, 1080))
+    for pair in made.sized((pair_of((480, 270), n) for n in range(60)), governor):
+        governor.took(governor.choose(pair).rung, 0.03)
+    list(made.sized([pair_of((960, 540))], governor))
+    assert governor.seen == {}
+    made.close()
+    again = {rung.name: rung.cost for rung in chooser().ladders.rungs(4)}
+    assert again["m-x4"] == pytest.approx(0.03)
+    assert again["s-x4"] == pytest.approx(COSTS["s"] * LASTS)
