@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -21,7 +21,6 @@ from vidlift.cloud.library import Title, titles
 from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
 from vidlift.errors import InputError, OutputError
-from vidlift.jobs.progress import Progress
 from vidlift.sources.file import FileSource
 
 SMALL = PublishOptions(rungs=(32, 48))
@@ -108,40 +107,6 @@ def test_a_video_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         publish(broken, tmp_path / "library", SMALL)
     assert list(titles(tmp_path / "library")) == []
-
-
-def contents(title: Title) -> dict[str, bytes]:
-    """Its files; of pictures the names only: x264 is not the same to the bit every time."""
-    return {
-        str(path.relative_to(title.folder)): b"" if "p/" in str(path) else path.read_bytes()
-        for path in title.folder.rglob("*")
-        if path.is_file() and path.suffix in (".m4s", ".m3u8", ".vtt")
-    }
-
-
-class StoppedError(Exception):
-    pass
-
-
-def test_what_was_stopped_goes_on_and_is_the_same(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", frames=30, rate=Fraction(3), width=96, height=64)
-    undisturbed = publish(clip, tmp_path / "a", SMALL)
-
-    def stop_at(frame: int) -> Callable[[Progress], None]:
-        def report(progress: Progress) -> None:
-            if progress.done == frame:
-                raise StoppedError
-
-        return report
-
-    resumed = []
-    for frame in (5, 14, 29):
-        with pytest.raises(StoppedError):
-            publish(clip, tmp_path / "b", SMALL, report=stop_at(frame))
-        assert list(titles(tmp_path / "b")) == []
-    title = publish(clip, tmp_path / "b", SMALL, report=lambda p: resumed.append(p.resumed))
-    assert set(resumed) == {24}, "two segments of twelve were kept"
-    assert contents(title) == contents(undisturbed)
 
 
 def test_segments_follow_one_another(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """What a publication that may be killed at any moment remembers.
 
 LIBRARY/.NAME.vidlift-job/
-  job.json        which video, which options
-  segments.jsonl  one line a finished segment of all rungs, after its files are on the disk
-  VERSION/...     the title in the making
-  lock            held while a process works on it
+  .job.json        which video, which options
+  .segments.jsonl  one line a finished segment of all rungs, after its files are on the disk
+  .lock            held while a process works on it
+  VERSION/...      the title in the making
+
+The folder becomes the title, and what begins with a dot is served by nobody.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from typing import Any
 
 from vidlift.cloud.files import write_whole
 from vidlift.errors import OutputError, UsageError
+
+NOTE, SEGMENTS, LOCK = ".job.json", ".segments.jsonl", ".lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ class Journal:
         self.content = folder / version
         """Where the title's files are written."""
 
-        self._lines = folder / "segments.jsonl"
+        self._lines = folder / SEGMENTS
         self.content.mkdir(exist_ok=True)
         self.rows: list[Row] = list(self._finished())
         write_whole(self._lines, "".join(map(_line, self.rows)).encode())
@@ -101,7 +105,7 @@ def open_journal(folder: Path, identity: Mapping[str, Any], version: str) -> Ite
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        lock = (folder / LOCK).open("w")
     except OSError as error:
         raise OutputError(f"cannot write into {folder.parent}: {error.strerror}") from error
     with lock:
@@ -111,15 +115,21 @@ def open_journal(folder: Path, identity: Mapping[str, Any], version: str) -> Ite
             raise UsageError(
                 f"another vidlift is publishing into {folder} at this moment"
             ) from error
-        note = folder / "job.json"
+        note = folder / NOTE
         if _read(note) != identity:
             for old in folder.iterdir():
                 if old.is_dir():
                     shutil.rmtree(old)
-                elif old.name != "lock":
+                elif old.name != LOCK:
                     old.unlink()
             write_whole(note, json.dumps(identity, indent=2).encode())
         yield Journal(folder, version)
+
+
+def forget(title: Path) -> None:
+    """Remove what was remembered from a folder that has become a title."""
+    for name in (SEGMENTS, NOTE, LOCK):
+        (title / name).unlink(missing_ok=True)
 
 
 def _read(note: Path) -> Any:

@@ -17,7 +17,7 @@ from vidlift.cloud.captions import Captions, read_captions
 from vidlift.cloud.card import make_card, needless_rungs, rendition
 from vidlift.cloud.files import sync_folder, write_whole
 from vidlift.cloud.gain import TIERS, GainMeter
-from vidlift.cloud.journal import Journal, open_journal
+from vidlift.cloud.journal import Journal, forget, open_journal
 from vidlift.cloud.ladder import LADDER, Rung, brought_down, rungs
 from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
 from vidlift.cloud.pack import GOP, SEGMENT, Packer
@@ -261,11 +261,10 @@ def _appear(journal: Journal, where: Path, *, old: Title | None) -> None:
     it stays until the next. What changes is the card and the list that names the version.
     """
     version = journal.content.name
-    for name in ("segments.jsonl", "job.json", "lock"):
-        (journal.folder / name).unlink(missing_ok=True)
     if old is None:
         sync_folder(journal.folder)
         journal.folder.replace(where)
+        forget(where)
     else:
         target = where / version
         shutil.rmtree(target, ignore_errors=True)
