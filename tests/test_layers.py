@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "vidlift"
 WORDS = {"errors", "color", "frame", "video", "descriptor"}
 """Tier 0, what everybody may speak of."""
 
-PARTS = {"metrics", "models", "resample", "rgb", "upscaler", "pipeline", "receipt", "vmaf"}
+PARTS = {"memory", "metrics", "models", "resample", "rgb", "upscaler"}
+PARTS |= {"pipeline", "receipt", "vmaf"}
 ENDS = {"sources", "stages", "sinks"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -23,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "frame": {"color"},
     "video": {"color"},
     "descriptor": {"errors"},
+    "memory": set(),
     "metrics": set(),
     "vmaf": {"errors"},
     "resample": {"frame"},

@@ -14,7 +14,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vidlift.frame import Plane
 
@@ -69,6 +68,8 @@ def quick_resize(plane: Plane, size: tuple[int, int]) -> Plane:
     Pillow's bicubic is the same kernel; it rounds once at the end and cuts the kernel off at
     borders where ``resize`` mirrors the picture. ``uint16`` is 10 bits, as in a ``Frame``.
     """
+    from PIL import Image
+
     picture = Image.fromarray(plane.astype(np.float32))
     resized = np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
     peak = 255 if plane.dtype == np.uint8 else 1023

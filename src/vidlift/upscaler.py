@@ -129,6 +129,12 @@ class Upscaler:
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
             raise UsageError(f"a picture is uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
         ycc = np.rint(rgb @ _RGB_TO_YCC.T + _YCC_ZERO).clip(0, 255).astype(np.uint8)
+    def rest(self) -> None:
+        """Give back memory that only running needs, until it runs again. Touches no engine for
+        chroma.
+        """
+        self._luma.rest()
+
         y = self._run(self._luma, [ycc[..., 0]], 8)[0]
         cb, cr = self._run(self._kernel(Siting.CENTER), [ycc[..., 1], ycc[..., 2]], 8)
         big = (np.stack([y, cb, cr], axis=-1) - _YCC_ZERO) @ np.linalg.inv(_RGB_TO_YCC).T

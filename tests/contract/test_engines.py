@@ -102,6 +102,13 @@ def test_every_engine_agrees_with_the_reference(engine: str, name: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 class TestEveryEngine:
+    def test_it_runs_again_after_a_rest(self, engine: str) -> None:
+        running = opened(engine, "kernel-center-x2")
+        first = running.run(noise(SIZES[0], 8))
+        running.rest()
+        assert np.array_equal(running.run(noise(SIZES[0], 8)), first)
+        running.close()
+
     def test_a_result_is_the_callers_own(self, engine: str) -> None:
         running = opened(engine, "kernel-center-x2")
         for bits in (8, 10):

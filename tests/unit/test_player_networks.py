@@ -23,7 +23,7 @@ from vidlift.player.calibration import KEPT_MAX, Speeds, measure
 from vidlift.player.governor import SWITCHED_OFF, Governor, Rung
 from vidlift.player.ladder import Engines, Ladders, fitting_scale
 from vidlift.player.schedule import LOADING, Picture, Tally, Wish, enlarge
-from vidlift.player.shelf import Shelf
+from vidlift.player.shelf import IDLE, Shelf
 from vidlift.stages.pair import Pair, pair
 from vidlift.video import VideoInfo
 
@@ -41,17 +41,21 @@ class FakeNetwork:
     def __init__(self, rung: Rung, *, may_load: Event | None = None) -> None:
         self.rung = rung
         self._may_load = may_load
-        self.warmed = self.closed = False
+        self.warmed = self.closed = self.resting = False
         self.work = 1.0
 
     def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]:
         assert not self.closed
+        self.resting = False
         return first, second
 
     def warm(self, first: Frame, second: Frame) -> None:
         if self._may_load is not None:
             assert self._may_load.wait(10)
         self.warmed = True
+
+    def rest(self) -> None:
+        self.resting = True
 
     def close(self) -> None:
         assert not self.closed
@@ -103,6 +107,20 @@ def test_the_shelf_holds_plain_interpolation_and_one_network(opened: Opened, she
     assert sorted(opened.open) == ["plain", "small"]
     shelf.close()
     assert not opened.open
+
+
+def test_plain_interpolation_rests_until_it_is_needed(opened: Opened, shelf: Shelf) -> None:
+    shelf.have(PLAIN, PAIR)
+    (plain,) = opened.networks
+    assert plain.warmed
+    assert plain.resting
+    shelf.take(PLAIN, PAIR).pair(PAIR.first, PAIR.second)
+    for _ in range(IDLE):
+        assert not plain.resting
+        shelf.take(SMALL, PAIR)
+    shelf.offer(SMALL, PAIR)
+    assert plain.resting
+    shelf.close()
 
 
 def test_a_network_still_being_loaded_is_closed_with_the_shelf(

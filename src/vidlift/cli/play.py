@@ -11,10 +11,10 @@ import typer
 from rich.table import Table
 
 from vidlift.cli.console import err, out, print_table, warn
-from vidlift.cli.memory import share_one_arena
 from vidlift.cli.receipt_table import print_receipt
 from vidlift.cli.report import check_report
 from vidlift.errors import UsageError
+from vidlift.memory import share_one_arena
 
 if TYPE_CHECKING:
     from vidlift.player.options import PlayOptions

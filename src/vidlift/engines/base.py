@@ -41,6 +41,10 @@ class Engine(Protocol):
         ...
 
 
+    def rest(self) -> None:
+        """Give back memory that only running needs; the next run takes it again, and a few ms."""
+        ...
+
 def paired(planes: PairPlanes) -> PairPlanes:
     """A plane that stands alone, with itself: for runtimes that take pairs only."""
     return planes if planes.shape[1] == 2 else planes.repeat(2, axis=1)

@@ -25,3 +25,6 @@ class NullEngine:
 
     def close(self) -> None:
         """Nothing is held."""
+    def rest(self) -> None:
+        """Nothing is held."""
+

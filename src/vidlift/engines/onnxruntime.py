@@ -54,6 +54,9 @@ class OnnxRuntimeEngine:
 
     def close(self) -> None:
         self._sessions.clear()
+    def rest(self) -> None:
+        """The runtime keeps what it has."""
+
 
     def _infer(self, name: str, values: Any, *, through_core: bool) -> Any:
         try:

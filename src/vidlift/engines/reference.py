@@ -41,6 +41,9 @@ class ReferenceEngine:
 
     def close(self) -> None:
         """Nothing is held."""
+    def rest(self) -> None:
+        """Nothing is held."""
+
 
 
 def _first(graph: ReferenceEvaluator, feeds: dict[str, Any]) -> Any:

@@ -1,4 +1,7 @@
-"""Draws what lies over the film: panels of text, the bar, labels. Pictures only, no state."""
+"""Draws what lies over the film: panels of text, the bar, labels. Pictures only, no state.
+
+Pillow is loaded with the first that is drawn: most films are watched without.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 Rgba = NDArray[np.uint8]
 """Red, green, blue and opacity, [H, W, 4]."""
@@ -31,6 +33,8 @@ def text_size(area: tuple[int, int]) -> int:
 
 def panel(rows: Rows, *, size: int) -> Rgba:
     """Two columns of text on a dark ground."""
+    from PIL import ImageDraw
+
     font = _font(size)
     left = max((_width(font, name) for name, _ in rows), default=0)
     right = max((_width(font, value) for _, value in rows), default=0)
@@ -51,6 +55,8 @@ def label(text: str, *, size: int) -> Rgba:
 
 def subtitle(text: str, *, size: int) -> Rgba:
     """Lines of text, centred, white with a black outline."""
+    from PIL import Image, ImageDraw
+
     font, stroke = _font(size), max(1, size // 12)
     probe = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
     box = probe.multiline_textbbox((0, 0), text, font=font, stroke_width=stroke, align="center")
@@ -76,6 +82,8 @@ def bar_box(area: tuple[int, int]) -> tuple[int, int, int, int]:
 
 def bar(share: float, text: str, *, area: tuple[int, int]) -> Rgba:
     """How much of the film has been shown, and in words."""
+    from PIL import ImageDraw
+
     _, _, width, height = bar_box(area)
     size = text_size(area)
     picture = _ground(width, height)
@@ -115,7 +123,9 @@ def clock_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _ground(width: int, height: int) -> Image.Image:
+def _ground(width: int, height: int) -> Any:
+    from PIL import Image, ImageDraw
+
     picture = Image.new("RGBA", (width, height))
     ImageDraw.Draw(picture).rounded_rectangle((0, 0, width - 1, height - 1), 8, fill=GROUND)
     return picture
@@ -123,6 +133,8 @@ def _ground(width: int, height: int) -> Image.Image:
 
 @cache
 def _font(size: int) -> Any:
+    from PIL import ImageFont
+
     for name in FONTS:
         try:
             return ImageFont.truetype(name, size)

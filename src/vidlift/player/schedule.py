@@ -108,11 +108,11 @@ def enlarge(
             continue
         plain = governor.plain()
         choice = _worth_it(governor.choose(pair), plain, pair, gain)
-        interpolation = shelf.take(plain, pair)
+        shelf.have(plain, pair)
         if first:
             first = False
             if hurry:
-                quick, _ = interpolation.pair(pair.first, pair.first)
+                quick, _ = shelf.take(plain, pair).pair(pair.first, pair.first)
                 yield Picture(frame=quick, by=plain.name, early=True)
             if choice.bypass is None:
                 shelf.take(choice.rung, pair)

@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from vidlift.frame import Frame
+from vidlift.memory import give_back
 from vidlift.player.governor import Rung
 from vidlift.stages.ahead import Ahead, ahead
 from vidlift.stages.pair import Pair
+
+IDLE = 100
+"""Times that a network is asked for after which plain interpolation that nobody needed gives back
+what running takes."""
 
 
 class Network(Protocol):
@@ -25,6 +30,10 @@ class Network(Protocol):
         """Load and compile for such frames. Another thread may use other networks meanwhile."""
         ...
 
+    def rest(self) -> None:
+        """Give back memory that only running needs, until it runs again."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -38,6 +47,9 @@ class AsItIs:
 
     def warm(self, first: Frame, second: Frame) -> None:
         """There is nothing to load."""
+
+    def rest(self) -> None:
+        """Nothing is held."""
 
     def close(self) -> None:
         """Nothing is held."""
@@ -55,12 +67,19 @@ class Shelf:
         self._plain: dict[str, Network] = {}
         self._network: tuple[str, Network] | None = None
         self._loading: tuple[str, Ahead[Network]] | None = None
+        self._idle = 0
+        """Times that a network was asked for since plain interpolation was taken."""
+
+    def have(self, plain: Rung, pair: Pair) -> None:
+        """Have plain interpolation compiled for such a pair, should it be needed."""
+        if plain.name not in self._plain:
+            self._plain[plain.name] = self._warm(plain, pair)
 
     def take(self, rung: Rung, pair: Pair) -> Network:
         """The rung's network, compiled for such a pair; waits until it is."""
         if rung.tier == "kernel":
-            if rung.name not in self._plain:
-                self._plain[rung.name] = self._warm(rung, pair)
+            self.have(rung, pair)
+            self._idle = 0
             return self._plain[rung.name]
         while (network := self.offer(rung, pair)) is None:
             assert self._loading is not None
@@ -74,6 +93,11 @@ class Shelf:
         if self._loading is not None and self._loading[1].ready:
             self._put(self._loading[0], next(self._loading[1]))
         if self._network is not None and self._network[0] == rung.name:
+            self._idle += 1
+            if self._idle == IDLE:
+                for plain in self._plain.values():
+                    plain.rest()
+                give_back()
             return self._network[1]
         if self._loading is None:
             made = ahead(self._make(rung, pair), depth=1)
@@ -102,4 +126,6 @@ class Shelf:
     def _warm(self, rung: Rung, pair: Pair) -> Network:
         network = self._open(rung)
         network.warm(pair.first, pair.second)
+        network.rest()
+        give_back()
         return network

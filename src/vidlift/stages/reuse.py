@@ -98,6 +98,11 @@ class Reuse:
 
     def _luma_form(self, frame: Frame) -> dict[str, Any]:
         return {
+    def rest(self) -> None:
+        """As ``Upscaler.rest``; what was made is forgotten."""
+        self._lanes.clear()
+        self._upscaler.rest()
+
             "scale": self._upscaler.scale,
             "reach": None if self._upscaler.descriptor.tier == "kernel" else self._upscaler.reach,
             "multiple_of": self._upscaler.descriptor.multiple_of,

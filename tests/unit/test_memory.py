@@ -1,0 +1,32 @@
+"""What is imported, and what is loaded with it: a player starts quickly and stays small."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from support.shared import require
+
+PLAYER = "import vidlift.cli.main, vidlift.player.play, vidlift.player.ladder"
+
+
+def loaded(code: str, *, of: set[str]) -> set[str]:
+    """Which of these modules a new process has after some code."""
+    wanted = f"{code}; import sys; print(*(set(sys.modules) & {of}))"
+    done = subprocess.run(
+        [sys.executable, "-c", wanted], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_player_loads_nothing_that_it_may_not_need() -> None:
+    heavy = {"PIL", "openvino", "onnxruntime", "sdl2", "torch", "httpx2", "matplotlib", "starlette"}
+    assert loaded(PLAYER, of=heavy) == set()
+
+
+def test_openvino_comes_without_its_converter_which_stays_importable() -> None:
+    require("openvino")
+    converter = {"openvino.tools.ovc", "openvino_telemetry"}
+    engine = "import vidlift.engines.openvino"
+    assert loaded(engine, of=converter) == set()
+    assert loaded(f"{engine}, openvino.tools.ovc", of=converter) == converter
