@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cloud": WORDS | {"__init__"} | PARTS | ENDS | {"client", "jobs"},
     "evaluation": WORDS | {"__init__"} | PARTS | ENDS | {"engines", "jobs"},
     "training": WORDS | {"__init__"} | PARTS | {"engines", "sources"},
-    "demo": WORDS | {"__init__"} | PARTS | ENDS | {"cloud", "jobs", "player"},
+    "demo": WORDS | {"__init__"} | PARTS | ENDS | {"client", "cloud", "jobs", "player"},
     "cli": WORDS | {"__init__"} | PARTS | ENDS | {"client", "cloud", "demo", "engines"}
     | {"evaluation", "jobs", "player", "training"},
     "__init__": {"errors", "frame", "jobs", "receipt", "upscaler"},

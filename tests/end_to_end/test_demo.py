@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from support.clips import make_clip
@@ -19,10 +20,9 @@ def test_the_whole_of_it(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", frames=6, width=256, height=192)
     told: list[str] = []
     found = run_demo(tmp_path / "out", display="none", clip=clip, say=told.append)
-    assert len(told) == 5
-    # What was written is the rendition that was sent, four times the size, with its sound.
-    rendition = next((tmp_path / "out" / "library" / "clip").rglob("48p.mp4"))
-    checked = verify(rendition, found.video)
+    assert len(told) == 6
+    # What was written is the rung that was received, four times the size, with its sound.
+    checked = verify(found.received, found.video)
     assert (checked.frames, checked.scale) == (6, 4)
     assert any("audio" in stream for stream in checked.streams)
     with Image.open(found.picture) as picture:
@@ -31,7 +31,14 @@ def test_the_whole_of_it(tmp_path: Path) -> None:
     assert report["frames_in"] == 6
     assert report["frames_out"] + sum(report["dropped"].values()) == 6
     assert report["extra"]["psnr_y"]["vidlift"] > 10
-    assert report["extra"]["bytes_sent"] == rendition.stat().st_size
+    assert report["input"].endswith("/master.m3u8")
+    (network,) = report["extra"]["network"]
+    assert set(network["rungs"]) <= {"32p", "48p"}, "as the network was at that moment"
+    assert sum(network["rungs"].values()) == pytest.approx(0.25)
+    size = found.received.stat().st_size
+    assert 0.8 * size < found.sent < size + 20_000, "the card and the lists beside it"
+    again = run_demo(tmp_path / "out", display="none", clip=clip)
+    assert again.sent == found.sent
 
 
 def test_the_bundled_clip_is_what_the_demo_says() -> None:

@@ -27,8 +27,8 @@ def demo(
 ) -> None:
     """Publish, serve, receive, super-resolve and play a bundled clip, and measure it all.
 
-    Leaves the super-resolved clip with its sound, a picture that compares bicubic, Vidlift and
-    the original, and the receipt.
+    Leaves what was received, the super-resolved clip with its sound, a picture that compares
+    bicubic, Vidlift and the original, and the receipt.
     """
     from vidlift.demo.run import run_demo
 

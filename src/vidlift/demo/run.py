@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vidlift import models
+from vidlift.client.hls import HlsFilm
 from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
 from vidlift.demo.side_by_side import Panel, save_side_by_side
@@ -20,8 +21,9 @@ from vidlift.jobs.upscale import UpscaleOptions, upscale_file
 from vidlift.player.play import PlayOptions, play
 from vidlift.receipt import Receipt
 from vidlift.rgb import to_rgb
-from vidlift.sources import opened_bytes
+from vidlift.sources import open_entry
 from vidlift.sources.file import FileSource
+from vidlift.sources.keep import receive
 from vidlift.stages.pair import pair
 from vidlift.stages.upscale import upscale
 from vidlift.upscaler import Upscaler
@@ -52,9 +54,10 @@ class Demo:
 
     quality: Quality
     sent: int
-    """Bytes of what was sent; the original has ``original``."""
+    """Bytes of what was sent, lists and sound included; the original has ``original``."""
 
     original: int
+    received: Path
     video: Path
     picture: Path
     report: Path
@@ -73,20 +76,26 @@ def run_demo(
         raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
     with closing(FileSource(clip)) as source:
         lines = source.info.height // models.describe(MODEL).scale
-    say(f"publishing {clip.name} at {lines} lines")
+    rungs = (lines * 2 // 3 // 2 * 2, lines)
+    say(f"publishing {clip.name} at {' and '.join(map(str, rungs))} lines")
     library = folder / "library"
-    title = publish(clip, library, PublishOptions(rungs=(lines,), overwrite=True))
-    rendition = title.renditions[-1]
+    options = PublishOptions(
+        rungs=rungs, tiers=(models.describe(MODEL).tier,), whole_file=False, overwrite=True
+    )
+    title = publish(clip, library, options)
     with serving(library) as base:
-        url = f"{base}/{title.path(rendition['file'])}"
+        url = f"{base}/{title.path('master.m3u8')}"
         say(f"serving {url}")
+        say("receiving it")
+        received = folder / "received.mp4"
+        sent = _receive(url, received)
         say("comparing with the original")
-        quality = _compare(clip, url, folder / "side-by-side.png")
+        quality = _compare(clip, received, folder / "side-by-side.png")
         say("writing the super-resolved file")
         video = folder / f"{clip.stem}-vidlift.mp4"
-        upscale_file(url, video, UpscaleOptions(model=MODEL, overwrite=True))
-        say("playing")
-        receipt = play(url, PlayOptions(model=MODEL, display=display))
+        upscale_file(received, video, UpscaleOptions(model=MODEL, overwrite=True))
+        say("playing it from the server")
+        receipt = play(url, PlayOptions(model=MODEL, display=display, cached=False))
     receipt = replace(
         receipt,
         command="demo",
@@ -94,7 +103,7 @@ def run_demo(
         extra={
             **receipt.extra,
             "psnr_y": {"bicubic": quality.bicubic, "vidlift": quality.vidlift},
-            "bytes_sent": rendition["bytes"],
+            "bytes_sent": sent,
             "bytes_original": clip.stat().st_size,
         },
     )
@@ -103,15 +112,26 @@ def run_demo(
     return Demo(
         receipt=receipt,
         quality=quality,
-        sent=rendition["bytes"],
+        sent=sent,
         original=clip.stat().st_size,
+        received=received,
         video=video,
         picture=folder / "side-by-side.png",
         report=report,
     )
 
 
-def _compare(clip: Path, url: str, picture: Path) -> Quality:
+def _receive(url: str, target: Path) -> int:
+    """Have the film as a file, in its best rung; returns the bytes that came for it."""
+    target.unlink(missing_ok=True)
+    entry = open_entry(url, cached=False)
+    assert isinstance(entry, HlsFilm)
+    with closing(entry):
+        receive(entry, target)
+        return entry.received
+
+
+def _compare(clip: Path, received: Path, picture: Path) -> Quality:
     """Measure both ways of showing what is received, and draw a detail of one frame."""
     error = np.zeros(2)
     frames = 0
@@ -119,7 +139,7 @@ def _compare(clip: Path, url: str, picture: Path) -> Quality:
     with ExitStack() as stack:
         original = stack.enter_context(closing(FileSource(clip)))
         plain = models.kernel(scale=models.describe(MODEL).scale)
-        ways = [_big(url, model, stack) for model in (plain, models.load(MODEL))]
+        ways = [_big(received, model, stack) for model in (plain, models.load(MODEL))]
         for group in zip(original, *ways, strict=True):
             wanted, *came = group
             error += [_squared_error(frame, wanted) for frame in came]
@@ -130,10 +150,9 @@ def _compare(clip: Path, url: str, picture: Path) -> Quality:
     return Quality(bicubic=bicubic, vidlift=vidlift)
 
 
-def _big(url: str, model: models.Model, stack: ExitStack) -> Iterator[Frame]:
-    """The frames of a stream, made bigger by that model."""
-    entry = stack.enter_context(opened_bytes(url))
-    source = stack.enter_context(closing(FileSource(entry, name=url)))
+def _big(received: Path, model: models.Model, stack: ExitStack) -> Iterator[Frame]:
+    """The frames of a file, made bigger by that model."""
+    source = stack.enter_context(closing(FileSource(received)))
     upscaler = stack.enter_context(Upscaler(model, siting=source.info.siting))
     return upscale(pair(source), upscaler=upscaler)
 
