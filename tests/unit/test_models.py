@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from vidlift import models
 from vidlift.color import Siting
 from vidlift.descriptor import SCALES
 from vidlift.errors import ModelError
-from vidlift.models import check, kernels
+from vidlift.models import check, graph, kernels
 from vidlift.models.core import extract
 
 Change = Callable[[onnx.ModelProto], None]
@@ -167,6 +168,20 @@ class TestTheCatalogue:
             "bytes": len(model.data),
         }
 
+    @pytest.mark.parametrize("name", [*models.names(), *(f"bicubic-x{s}" for s in SCALES)])
+    def test_every_shipped_model_passes_the_door(self, name: str) -> None:
+        model = models.load(name)
+        assert check.descriptor(model.data, where=name) == model.descriptor
+
+    def test_a_file_that_is_not_the_one_of_its_card_is_checked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(models, "_FOLDER", tmp_path)
+        (tmp_path / "m-x2.onnx").write_bytes(b"not onnx")
+        (tmp_path / "m-x2.json").write_text(json.dumps({"sha256": "0" * 64}))
+        with pytest.raises(ModelError, match="is not an ONNX file"):
+            models.load("m-x2")
+
     def test_a_file_of_ones_own(self, tmp_path: Path) -> None:
         where = tmp_path / "mine.onnx"
         where.write_bytes(models.kernel(scale=3).data)
@@ -200,7 +215,51 @@ class TestTheCatalogue:
         assert models.card(where) == {"name": "mine"}
 
 
+class TestReadingWithoutOnnx:
+    @pytest.mark.parametrize("name", [*models.names(), *(f"bicubic-x{s}" for s in SCALES)])
+    def test_it_reads_what_onnx_reads(self, name: str) -> None:
+        data = models.load(name).data
+        found, wanted = graph.read(data, where=name), onnx.load_model_from_string(data)
+        assert [(node.op_type, list(node.inputs), list(node.outputs)) for node in found.nodes] == [
+            (node.op_type, list(node.input), list(node.output)) for node in wanted.graph.node
+        ]
+        for ours, theirs in zip(found.nodes, wanted.graph.node, strict=True):
+            assert ours.ints == {
+                each.name: tuple(each.ints) or (each.i,)
+                for each in theirs.attribute
+                if each.type in (onnx.AttributeProto.INT, onnx.AttributeProto.INTS)
+            }
+        assert found.inputs == tuple(value.name for value in wanted.graph.input)
+        assert found.weights == {
+            array.name: tuple(array.dims) for array in wanted.graph.initializer
+        }
+        assert found.metadata == {entry.key: entry.value for entry in wanted.metadata_props}
+
+    @given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1)))
+    def test_integers_of_all_sizes(self, numbers: list[int]) -> None:
+        node = helper.make_node("Pad", ["a"], ["b"], some=numbers or [0], one=-1)
+        model = helper.make_model(helper.make_graph([node], "g", [], []))
+        (found,) = graph.read(model.SerializeToString(), where="a.onnx").nodes
+        assert found.ints == {"some": tuple(numbers or [0]), "one": (-1,)}
+
+    @given(st.binary(max_size=200))
+    def test_other_bytes_are_refused(self, data: bytes) -> None:
+        with suppress(ModelError):
+            assert graph.read(b"\x3a\x00" + data, where="a.onnx").nodes == ()
+        with pytest.raises(ModelError, match=r"a\.onnx is not an ONNX file"):
+            graph.read(data + b"\x3a\x05a", where="a.onnx")
+
+
 class TestKernels:
+    @pytest.mark.parametrize("siting", Siting)
+    @pytest.mark.parametrize("scale", SCALES)
+    def test_what_is_shipped_is_what_is_built(self, scale: int, siting: Siting) -> None:
+        descriptor, data = kernels.build(scale=scale, siting=siting)
+        shipped = models.kernel(scale=scale, siting=siting)
+        assert shipped.descriptor == descriptor
+        built, found = (onnx.load_model_from_string(each) for each in (data, shipped.data))
+        assert found == built, "`python -m vidlift.models.kernels` writes them anew"
+
     @pytest.mark.parametrize("cosited", [False, True])
     @pytest.mark.parametrize("scale", SCALES)
     def test_weights_of_a_phase_sum_to_one(self, scale: int, cosited: bool) -> None:

@@ -14,6 +14,7 @@ import onnx.shape_inference
 
 from vidlift.descriptor import Descriptor
 from vidlift.errors import ModelError
+from vidlift.models.graph import CORE_IN, CORE_OUT
 
 MAX_BYTES = 64 << 20
 MAX_OPSET = 17
@@ -27,8 +28,6 @@ SMALL = 16
 
 _DOMAINS = ("", "ai.onnx")
 """Names of the operators that ONNX itself defines."""
-
-CORE_IN, CORE_OUT = "core_in", "core_out"
 
 
 def read(where: Path) -> bytes:

@@ -8,11 +8,15 @@ the same weights: interpolation by s is a convolution with s*s kernels, one a ph
 
 So plain up-scaling runs in every engine in the same form as a network: the bypass of the
 player, the baseline of every figure, and the way chroma goes up beside a super-resolved luma.
+
+What this builds is shipped in ``models/bicubic``, so that a player need not: after a change,
+``python -m vidlift.models.kernels`` writes it anew.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,7 +25,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vidlift import resample
 from vidlift.color import Siting
-from vidlift.descriptor import Descriptor
+from vidlift.descriptor import SCALES, Descriptor
+
+FOLDER = Path(__file__).parent / "bicubic"
 
 _REACH = 2
 """Input samples looked at on each side: four taps of the cubic, wherever the phase falls."""
@@ -92,3 +98,10 @@ def _graph(descriptor: Descriptor, weights: NDArray[np.float32]) -> onnx.ModelPr
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, descriptor.to_metadata())
     return model
+
+
+if __name__ == "__main__":
+    for scale in SCALES:
+        for siting in Siting:
+            made, data = build(scale=scale, siting=siting)
+            (FOLDER / f"{made.name}.onnx").write_bytes(data)
