@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from fractions import Fraction
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
+from threading import Lock, Thread
 
 import m3u8
 import pytest
@@ -17,6 +23,7 @@ from vidlift.cloud.serve import serving
 from vidlift.errors import OutputError
 from vidlift.sources.hls import HlsSplit
 
+PROGRAM = [sys.executable, "-c", "from vidlift.cli.main import run; run()"]
 OPTIONS = LiveOptions(rungs=(32,), window=3)
 
 
@@ -99,3 +106,109 @@ def test_a_second_broadcast_takes_the_place_of_the_first(clip: Path, tmp_path: P
     second = go_live(clip, tmp_path, options)
     assert second.card["version"] != first.card["version"]
     assert (second.folder / second.card["version"]).is_dir()
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Twenty seconds as a pipe carries them."""
+    folder = tmp_path_factory.mktemp("pipe")
+    clip = make_clip(folder / "clip.ts", frames=60, rate=Fraction(3), width=64, height=48)
+    return clip.read_bytes()
+
+
+class Viewer:
+    """Follows a live title; while it waits for more, more is poured into the pipe."""
+
+    def __init__(self, pour: Callable[[], None]) -> None:
+        self._pour = pour
+        self.waits = 0
+
+    def pause(self, _seconds: float) -> None:
+        self.waits += 1
+        self._pour()
+
+    def watch(self, url: str) -> tuple[list[Fraction], list[Fraction], dict[str, int]]:
+        """Times of the pictures, ends of the sound, and what was lost."""
+        with closing(HlsFilm(url, pause=self.pause)) as film, closing(HlsSplit(film)) as split:
+            assert film.live
+            ends: list[Fraction] = []
+
+            def listen() -> None:
+                for chunk in split.sound or ():
+                    ends.append(chunk.pts + Fraction(len(chunk.samples), 48000))
+
+            listener = Thread(target=listen)
+            listener.start()
+            times = [frame.pts for frame in split.pictures]
+            listener.join()
+            return times, ends, dict(split.pictures.lost)
+
+
+def test_a_pipe_goes_live_and_is_followed_by_our_client(stream: bytes, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    command = [*PROGRAM, "cloud", "live", "-", str(library), "--rungs", "32", "--window", "20"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as program:
+        assert program.stdin is not None
+        pipe, left, lock = program.stdin, bytearray(stream), Lock()
+
+        def pour() -> None:
+            """An eighth more of the film, and its end after the last."""
+            with lock:
+                part = bytes(left[: len(stream) // 8 + 1])
+                del left[: len(part)]
+                if part:
+                    pipe.write(part)
+                    pipe.flush()
+                elif not pipe.closed:
+                    pipe.close()
+
+        for _ in range(5):
+            pour()
+        while not (library / "live" / "master.m3u8").exists():
+            assert program.poll() is None
+
+        def more() -> None:
+            """Pour until the list is another one."""
+            (listed,) = (library / "live").glob("live-*/32p/index.m3u8")
+            before = listed.read_bytes()
+            while program.poll() is None and listed.read_bytes() == before:
+                pour()
+
+        viewer = Viewer(more)
+        with serving(library) as base:
+            times, ends, lost = viewer.watch(f"{base}/live/master.m3u8")
+        assert program.wait(60) == 0
+    assert viewer.waits > 0, "it was live while it was watched"
+    assert lost == {}
+    assert all(b - a == Fraction(1, 3) for a, b in pairwise(times))
+    assert len(times) >= 30
+    assert abs(ends[-1] - times[-1] - Fraction(1, 3)) < Fraction(1, 4), "sound ends with the film"
+
+
+def test_a_broadcast_that_is_interrupted_tells_its_viewers(clip: Path, tmp_path: Path) -> None:
+    def press(count: int, _end: Fraction) -> None:
+        if count == 4:
+            raise KeyboardInterrupt
+
+    clock = Clock()
+    with pytest.raises(KeyboardInterrupt):
+        go_live(clip, tmp_path, OPTIONS, tell=press, clock=clock, pause=clock.pause)
+    (folder,) = (tmp_path / "live").glob("live-*")
+    for name in ("32p", "sound-0"):
+        listed = m3u8.load(str(folder / name / "index.m3u8"))
+        assert listed.is_endlist
+        assert [segment.uri for segment in listed.segments] == [f"{n:05d}.m4s" for n in (1, 2, 3)]
+    assert json.loads((tmp_path / "live" / "vidlift.json").read_text())["live"] is False
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 100])
+def test_a_pipe_without_a_film_is_one_line(tmp_path: Path, content: bytes) -> None:
+    ended = subprocess.run(
+        [*PROGRAM, "cloud", "live", "-", str(tmp_path / "lib")],
+        input=content,
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert b"what comes from the pipe is not a video" in ended.stderr
+    assert not (tmp_path / "lib").exists()

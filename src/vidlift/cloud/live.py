@@ -74,7 +74,8 @@ def go_live(
 ) -> Title:
     """Offer what comes from ``source`` as a live title until it ends; returns the title.
 
-    Raises the errors of ``vidlift.errors``.
+    However it ends, viewers are told so once anything was offered. Raises the errors of
+    ``vidlift.errors``.
     """
     options = options or LiveOptions()
     where = Path(library) / title_name(options.name)
@@ -82,7 +83,8 @@ def go_live(
     if where.exists() and (there is None or "live" not in there.card):
         raise OutputError(f"{where} is there already, and is no live title")
     with ExitStack() as stack:
-        split = stack.enter_context(closing(Split(source, name=str(source))))
+        name = str(source) if isinstance(source, Path) else "what comes from the pipe"
+        split = stack.enter_context(closing(Split(source, name=name)))
         broadcast = _Broadcast(split, where, options)
         pictures = stack.enter_context(closing(ahead(broadcast.brought_down(), depth=_AHEAD)))
         sound = None
@@ -91,12 +93,15 @@ def go_live(
         stack.callback(split.stop)
         listener = _Listener(sound, clock=clock, pause=pause)
         paced = _paced(pictures, clock, pause) if options.pace else pictures
-        for _, segment in groupby(paced, key=lambda f: f[0].pts // SEGMENT):
-            end = broadcast.pictures(segment)
-            broadcast.sound(listener.until(end + broadcast.origin), end)
-            broadcast.publish(ended=False)
-            tell(broadcast.count, end)
-        broadcast.publish(ended=True)
+        try:
+            for _, segment in groupby(paced, key=lambda f: f[0].pts // SEGMENT):
+                end = broadcast.pictures(segment)
+                broadcast.sound(listener.until(end + broadcast.origin), end)
+                broadcast.publish(ended=False)
+                tell(broadcast.count, end)
+        finally:
+            if broadcast.count:  # also when it is interrupted, so that nobody waits for more
+                broadcast.publish(ended=True)
     title = read_title(where)
     assert title is not None
     return title
