@@ -5,17 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Condition
-from typing import Any
 
 import httpx2
 import pytest
 
+from support.logs import Log
+from support.servers import raw
 from vidlift.cloud.app import AppOptions
-from vidlift.cloud.serve import HEADERS_MAX, serving
+from vidlift.cloud.serve import serving
 from vidlift.cloud.tokens import read_keys
 
 SEGMENT = bytes(range(256)) * 40
@@ -40,31 +39,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "film" / "vidlift.json").write_text(json.dumps(card))
     (root.parent / "secret.jpg").write_bytes(b"secret")
     return root
-
-
-class Log(io.StringIO):
-    """A log whose next line can be waited for: a server notes a request after it was answered."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._written = Condition()
-
-    def write(self, text: str) -> int:
-        with self._written:
-            count = super().write(text)
-            self._written.notify_all()
-            return count
-
-    def line_of(self, path: str, *, status: int) -> dict[str, Any]:
-        """The line about an answer of that status; waits until there is one."""
-
-        def found() -> list[dict[str, Any]]:
-            lines = [json.loads(line) for line in self.getvalue().splitlines()]
-            return [x for x in lines if (x["path"], x["status"]) == (path, status)]
-
-        with self._written:
-            assert self._written.wait_for(found, timeout=10)
-            return found()[-1]
 
 
 @pytest.fixture(scope="module")
@@ -167,17 +141,6 @@ def test_each_request_is_a_line_of_json(base: str, log: Log) -> None:
     assert "do-not-log" not in log.getvalue()
 
 
-def raw(base: str, request: bytes) -> bytes:
-    """What a server answers to these very bytes."""
-    host, port = base.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(request)
-        answer = b""
-        while part := connection.recv(65536):
-            answer += part
-    return answer
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -197,11 +160,6 @@ def test_no_path_leads_out(base: str, path: str) -> None:
     answer = raw(base, f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"secret" not in answer
-
-
-def test_heads_that_are_too_large(base: str) -> None:
-    request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 4 * HEADERS_MAX
-    assert raw(base, request).startswith(b"HTTP/1.1 400 ")
 
 
 def test_what_is_no_request(base: str) -> None:

@@ -96,3 +96,16 @@ def part_of(content: bytes, asked: Asked, **headers: str) -> bytes:
     extent = f"bytes {start}-{end - 1}/{len(content)}"
     body = content[start:end]
     return answer("206 Partial Content", body, content_range=extent, **headers)
+
+
+def raw(base: str, request: bytes) -> bytes:
+    """What the server at that URL answers to these very bytes, until it ends the connection."""
+    with connected(base) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def connected(base: str) -> socket.socket:
+    """A connection to the server at that URL."""
+    host, port = base.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)

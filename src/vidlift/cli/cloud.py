@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -128,8 +129,11 @@ def serve(
         log=sys.stdout if log else None,
     )
     options = ServeOptions(host=host, port=port, connections=connections, app=app)
-    err.print(f"vidlift: serving {library} on http://{host}:{port}/", soft_wrap=True)
-    serve_library(library, options)
+
+    def tell(url: str) -> None:
+        err.print(f"vidlift: serving {library} on {url}/", soft_wrap=True)
+
+    serve_library(library, options, tell=tell)
 
 
 @cloud.command()
@@ -141,7 +145,9 @@ def sign(
     secret_file: Annotated[
         Path, typer.Option(metavar="FILE", help="Keys as NAME:SECRET lines; the first one signs.")
     ],
-    hours: Annotated[float, typer.Option(help="How long the link is good.", min=0.001)] = 24.0,
+    hours: Annotated[
+        float, typer.Option(help="How long the link is good.", min=0.001, max=1e6)
+    ] = 24.0,
     depth: Annotated[
         int,
         typer.Option(help="Folders of PATH that the link covers: 1 the title, 0 all.", min=0),
@@ -266,6 +272,8 @@ def _numbers(text: str, option: str) -> list[int]:
 def _rates(text: str | None) -> dict[int, int]:
     found = {}
     for part in text.split(",") if text else ():
-        rung, _, rate = part.partition(":")
-        found[_numbers(rung, "--bitrate")[0]] = _numbers(rate, "--bitrate")[0]
+        pair = re.fullmatch(r"\s*(\d{1,5}):(\d{1,6})\s*", part, re.ASCII)
+        if pair is None:
+            raise UsageError(f"--bitrate {text!r}: RUNG:KBITS with commas between them are wanted")
+        found[int(pair[1])] = int(pair[2])
     return found

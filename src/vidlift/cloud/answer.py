@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from anyio import fail_after, to_thread
+from anyio import CancelScope, create_task_group, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,9 +20,6 @@ from vidlift.cloud.library import MEDIA_TYPES
 
 CHUNK = 1 << 18
 """Bytes read and sent at a time."""
-
-SLOWEST = 30.0
-"""Seconds that a client may take for a chunk before its connection is ended."""
 
 FOREVER = "public, max-age=31536000, immutable"
 ASK = "no-cache"
@@ -99,11 +96,20 @@ class _Part(Response):
                     "headers": self.raw_headers,
                 }
             )
-            if scope["method"] != "HEAD":
-                async for block in self._blocks():
-                    with fail_after(SLOWEST):
-                        await send({"type": "http.response.body", "body": block, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if scope["method"] == "HEAD":
+                await send({"type": "http.response.body"})
+            elif self._end - self._start <= CHUNK:
+                await self._send_rest(send)
+            else:
+                async with create_task_group() as group:
+                    group.start_soon(_watch, receive, group.cancel_scope)
+                    await self._send_rest(send)
+                    group.cancel_scope.cancel()
+
+    async def _send_rest(self, send: Send) -> None:
+        async for block in self._blocks():
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+        await send({"type": "http.response.body"})
 
     async def _blocks(self) -> AsyncIterator[bytes]:
         at = self._start
@@ -114,6 +120,13 @@ class _Part(Response):
                 return  # the file was cut meanwhile: the client sees a short body
             at += len(block)
             yield block
+
+
+async def _watch(receive: Receive, sending: CancelScope) -> None:
+    """End the sending when the client has gone: the rest of a film is read for nobody."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    sending.cancel()
 
 
 def _takes_gzip(request: Request) -> bool:

@@ -9,6 +9,7 @@ With keys everything but /healthz, /metrics and /auth wants a signed path (``tok
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,13 +23,19 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vidlift.cloud.answer import ASK, answer
 from vidlift.cloud.catalogue import catalogue, page
 from vidlift.cloud.library import check_library, plain_parts, served_file
 from vidlift.cloud.observe import Observed
 from vidlift.cloud.tokens import KeyFile
+from vidlift.errors import UsageError
+
+HEADERS_MAX = 16 << 10
+"""Bytes of a request's head, about."""
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 
 _POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'"
 
@@ -45,6 +52,11 @@ class AppOptions:
 
     log: TextIO | None = None
     """Where each request is noted, as a line of JSON; None: nowhere."""
+
+    def __post_init__(self) -> None:
+        for origin in self.cors:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise UsageError(f"an origin is like https://example.org or *, got {origin!r}")
 
 
 def make_app(
@@ -116,8 +128,27 @@ def make_app(
         ],
         middleware=middleware if options.cors else [],
     )
-    observed = Observed(app, log=options.log)
+    observed = Observed(_Bounded(app), log=options.log)
     return observed
+
+
+class _Bounded:
+    """An application that is spared heads of requests that are too large."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _head_bytes(scope) > HEADERS_MAX:
+            refusal = PlainTextResponse("the head of the request is too large\n", status_code=431)
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _head_bytes(scope: Scope) -> int:
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    return fields + len(scope.get("raw_path") or b"") + len(scope["query_string"])
 
 
 def _raw_path(request: Request) -> str:

@@ -99,8 +99,8 @@ def _line(row: Row) -> str:
 def open_journal(folder: Path, identity: Mapping[str, Any], version: str) -> Iterator[Journal]:
     """Begin the work that ``identity`` describes, or go on with it.
 
-    Work on anything else that lies there is thrown away. What is there when this ends stays, to
-    be gone on with. Raises ``UsageError`` while another process works on it, ``OutputError``
+    Work on anything else that lies there is thrown away. What is finished when this ends stays,
+    to be gone on with. Raises ``UsageError`` while another process works on it, ``OutputError``
     where it cannot be written.
     """
     try:
@@ -123,7 +123,13 @@ def open_journal(folder: Path, identity: Mapping[str, Any], version: str) -> Ite
                 elif old.name != LOCK:
                     old.unlink()
             write_whole(note, json.dumps(identity, indent=2).encode())
-        yield Journal(folder, version)
+        journal = Journal(folder, version)
+        try:
+            yield journal
+        except BaseException:
+            if not journal.rows:
+                shutil.rmtree(folder)  # nothing in it is worth keeping
+            raise
 
 
 def forget(title: Path) -> None:

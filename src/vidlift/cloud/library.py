@@ -87,7 +87,16 @@ def read_title(folder: Path) -> Title | None:
         card = json.loads((folder / CARD).read_text())
     except (OSError, ValueError):
         return None
-    return Title(folder=folder, card=card) if isinstance(card, dict) else None
+    return Title(folder=folder, card=card) if _is_card(card) else None
+
+
+def _is_card(content: Any) -> bool:
+    """Whether it has what is looked for in every title's card."""
+    try:
+        sizes = [(int(r["width"]), int(r["height"])) for r in content["renditions"]]
+        return bool(sizes) and isinstance(content["playlist"], str)
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def title_name(text: str) -> str:

@@ -24,6 +24,9 @@ KINDS = {
 }
 """What a request is counted as, by the ending of its path."""
 
+GONE = 499
+"""Noted as the status where the client went, or was cut off, before it had the whole answer."""
+
 PATH_MAX = 300
 """Characters of a path in a log."""
 
@@ -69,22 +72,22 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, sent, begun = 500, 0, self._clock()
+        status, sent, whole, begun = 500, 0, False, self._clock()
 
         async def counting(message: Message) -> None:
-            nonlocal status, sent
+            nonlocal status, sent, whole
             if message["type"] == "http.response.start":
                 status = message["status"]
             else:
                 sent += len(message.get("body", b""))
+                whole = not message.get("more_body", False)
             await send(message)
 
         with self._under_way.track_inprogress():
             try:
                 await self._app(scope, receive, counting)
-            except TimeoutError:
-                status = 499  # the client was too slow: nothing more can be told to it
-                raise
+                if not whole:
+                    status = GONE
             finally:
                 self._note(scope, status, sent, self._clock() - begun)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,42 +16,56 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from vidlift.cloud.app import AppOptions, make_app
+from vidlift.cloud.app import HEADERS_MAX, AppOptions, make_app
 from vidlift.errors import NetworkError
 
 LOOPBACK = "127.0.0.1"
 
-HEADERS_MAX = 16 << 10
-"""Bytes of a request's head."""
-
 HEADERS_SECONDS = 10.0
 """From the first moment of waiting for a request to the end of its head."""
+
+SLOWEST = 30.0
+"""Seconds that a client may take for a chunk (``answer.CHUNK``) before it is cut off."""
+
+CONNECTIONS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
     host: str = LOOPBACK
     port: int = 8080
-    connections: int = 1000
+    connections: int = CONNECTIONS
     """Connections at a time; further ones are told to come back later (503)."""
 
     app: AppOptions = field(default_factory=AppOptions)
 
 
-def serve(library: str | Path, options: ServeOptions | None = None) -> None:
+def serve(
+    library: str | Path,
+    options: ServeOptions | None = None,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way, some seconds at most.
 
-    Raises ``InputError``, ``NetworkError``.
+    ``tell`` is given the base URL, which has no slash at its end, once connections are accepted.
+    The signal then takes its usual course. Raises ``InputError``, ``NetworkError``.
     """
     options = options or ServeOptions()
     app = make_app(Path(library), options.app)
     with _listen(options.host, options.port) as listener:
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        tell(f"http://{host}:{listener.getsockname()[1]}")
         _server(app, options.connections).run(sockets=[listener])
 
 
 @contextmanager
 def serving(
-    library: str | Path, *, port: int = 0, options: AppOptions | None = None
+    library: str | Path,
+    *,
+    port: int = 0,
+    options: AppOptions | None = None,
+    connections: int = CONNECTIONS,
 ) -> Iterator[str]:
     """Serve on loopback, from a thread, as long as the context lasts; gives the base URL.
 
@@ -60,7 +74,7 @@ def serving(
     """
     app = make_app(Path(library), options)
     with _listen(LOOPBACK, port) as listener:
-        server = _server(app, ServeOptions().connections)
+        server = _server(app, connections)
         thread = Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="vidlift-server", daemon=True
         )
@@ -90,11 +104,13 @@ def _server(app: ASGIApp, connections: int) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http=_Impatient,
+        ws="none",
         log_config=None,
+        log_level="error",  # what clients do wrong is no news
         access_log=False,
         server_header=False,
         lifespan="off",
-        limit_concurrency=connections,
+        limit_concurrency=connections + 1,  # the first that is one too many
         h11_max_incomplete_event_size=HEADERS_MAX,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=5,
@@ -103,30 +119,56 @@ def _server(app: ASGIApp, connections: int) -> uvicorn.Server:
 
 
 class _Impatient(H11Protocol):
-    """A connection that is closed when the head of a request does not come in time."""
+    """A connection that is ended where its client lets it wait.
 
-    _alarm: asyncio.TimerHandle | None = None
+    For the head of a request, or for taking what was sent. What follows a head is of no use here:
+    the connection ends with the answer.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._head, self._taking = _Alarm(), _Alarm()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._set_alarm()
+        self._head.set(self.loop, HEADERS_SECONDS, self.transport.close)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:
-            if self._alarm is None:
-                self._set_alarm()
+            self._head.set(self.loop, HEADERS_SECONDS, self.transport.close)
         else:
-            self._unset_alarm()
+            self._head.drop()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking.set(self.loop, SLOWEST, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taking.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._unset_alarm()
+        self._head.drop()
+        self._taking.drop()
         super().connection_lost(exc)
 
-    def _set_alarm(self) -> None:
-        self._alarm = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
 
-    def _unset_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+class _Alarm:
+    """Something that is done after a time unless it is dropped before; once set it stays so."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def set(self, loop: asyncio.AbstractEventLoop, seconds: float, act: Callable[[], None]) -> None:
+        if self._waiting is None:
+            self._waiting = loop.call_later(seconds, act)
+
+    def drop(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None

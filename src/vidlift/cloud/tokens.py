@@ -33,6 +33,8 @@ SECRET_MIN = 16
 _TOKEN = re.compile(r"(\d{1,12})\.(\d{1,2})\.([A-Za-z0-9-]{1,32})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _KEY = re.compile(r"([A-Za-z0-9-]{1,32}):(\S+)")
 _KEYS_MAX = 16
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+"""A name that is the same in every way of writing it in a URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +46,11 @@ class Keys:
     def sign(self, path: str, *, expires: int, depth: int | None = None) -> str:
         """The path with a token before it. ``depth`` folders of it are covered, all unless said.
 
-        Raises ``UsageError`` for a path that has fewer.
+        Raises ``UsageError`` for a path that has fewer, or that no server would give.
         """
         parts = [part for part in path.split("/") if part]
+        if any(not _PLAIN.fullmatch(part) for part in parts):
+            raise UsageError(f"a path in a library is signed, like film/master.m3u8; got {path!r}")
         depth = len(parts) if depth is None else depth
         if not 0 <= depth <= min(len(parts), 99):
             raise UsageError(f"{path} has {len(parts)} folders, {depth} cannot be covered")
@@ -119,8 +123,8 @@ class KeyFile:
 
 
 def without_token(path: str) -> str:
-    """A path as logs may show it."""
-    return re.sub(rf"/?{MARK}[^/]*", f"/{MARK}", path)
+    """A path as logs may show it, however often what it came as was percent-encoded."""
+    return re.sub(rf"/?({MARK}|%(25)*7e)[^/]*", f"/{MARK}", path, flags=re.IGNORECASE)
 
 
 def _proof(secret: bytes, covered: list[str], expires: int) -> str:
