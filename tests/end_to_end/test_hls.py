@@ -4,98 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from support.clips import make_clip
+from support.films import EXPECTED, HASTY, faulty, files_of, library, opened, publish_film, take, up
 from support.networks import plain_network
-from support.servers import Asked, Script, answer, part_of, scripted
-from vidlift.client.adapt import BUFFER, Option
+from support.servers import Asked, answer, part_of, scripted
+from vidlift.client.adapt import BUFFER
 from vidlift.client.cache import Cache
-from vidlift.client.download import Patience
 from vidlift.client.hls import HlsFilm
 from vidlift.client.hosts import Hosts
 from vidlift.client.web import Web
 from vidlift.cloud.library import Title
-from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
 from vidlift.errors import InputError, NetworkError
-from vidlift.frame import Frame
 from vidlift.sources import open_bytes
-from vidlift.sources.hls import HlsSplit
-from vidlift.sources.split import SoundChunk
-
-HASTY = Patience(tries=2, first_tries=2, first=0.001, longest=0.001)
-RATE = Fraction(3)
-FRAMES = 42
-"""Fourteen seconds: segments of 12, 12, 12 and 6 frames."""
 
 
 @pytest.fixture(scope="module")
 def title(tmp_path_factory: pytest.TempPathFactory) -> Title:
-    folder = tmp_path_factory.mktemp("hls")
-    clip = make_clip(folder / "film.mp4", frames=FRAMES, rate=RATE, width=128, height=96)
-    options = PublishOptions(rungs=(32, 48), whole_file=False)
-    return publish(clip, folder / "library", options)
-
-
-@dataclass
-class Received:
-    frames: list[Frame] = field(default_factory=list)
-    chunks: list[SoundChunk] = field(default_factory=list)
-    lost: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def times(self) -> list[Fraction]:
-        return [frame.pts - self.frames[0].pts for frame in self.frames]
-
-
-@contextmanager
-def opened(url: str, **options: object) -> Iterator[tuple[HlsFilm, HlsSplit]]:
-    settings = {"patience": HASTY, "pause": lambda _: None, **options}
-    film = HlsFilm(url, **settings)  # type: ignore[arg-type]
-    with closing(film), closing(HlsSplit(film)) as split:
-        yield film, split
-
-
-def take(split: HlsSplit) -> Received:
-    """Both sides, each in a thread of its own as a player does."""
-    got = Received()
-    errors: list[Exception] = []
-
-    def listen() -> None:
-        try:
-            got.chunks += split.sound or ()
-        except NetworkError as error:
-            errors.append(error)
-
-    listener = Thread(target=listen)
-    listener.start()
-    try:
-        got.frames += split.pictures
-    finally:
-        listener.join()
-    got.lost = dict(split.pictures.lost)
-    if errors:
-        raise errors[0]
-    return got
-
-
-EXPECTED = [n / RATE for n in range(FRAMES)]
-
-
-def up(options: Sequence[Option], *, buffer: float, throughput: float | None) -> int:
-    """A way of choosing: the least rung first, then the best."""
-    del throughput
-    return len(options) - 1 if buffer else 0
+    return publish_film(tmp_path_factory.mktemp("hls"))
 
 
 def test_a_film_of_ours_comes_whole(title: Title) -> None:
@@ -117,7 +52,9 @@ def test_a_film_of_ours_comes_whole(title: Title) -> None:
         assert film.received > 0
 
 
-@pytest.mark.parametrize("to", [Fraction(0), Fraction(5), Fraction(25, 2)])
+@pytest.mark.parametrize(
+    "to", [Fraction(0), Fraction(5), Fraction(29, 4), Fraction(25, 2), Fraction(139, 10)]
+)
 def test_seeking(title: Title, to: Fraction) -> None:
     with (
         serving(title.folder.parent) as base,
@@ -229,34 +166,6 @@ def test_the_next_segments_come_before_they_are_asked_for(title: Title) -> None:
         assert next(iter(split.pictures)).pts == split.pictures.begins
         assert arrived.wait(10), "the last segment is fetched while the first is on the screen"
         assert film.pictures.buffer <= BUFFER
-
-
-def files_of(title: Title) -> dict[str, bytes]:
-    return {
-        f"/{path.relative_to(title.folder)}": path.read_bytes()
-        for path in title.folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def library(files: dict[str, bytes], fault: Callable[[Asked], bytes | None]) -> Script:
-    """A server of these files, but where ``fault`` has another answer."""
-
-    def script(asked: Asked) -> Iterable[bytes]:
-        wrong = fault(asked)
-        if wrong is not None:
-            return [wrong]
-        path = asked.path.partition("?")[0]
-        if path not in files:
-            return [answer("404 Not Found")]
-        return [part_of(files[path], asked)]
-
-    return script
-
-
-def faulty(title: Title, fault: Callable[[Asked, bytes], bytes | None]) -> Script:
-    files = files_of(title)
-    return library(files, lambda asked: fault(asked, files.get(asked.path, b"")))
 
 
 SECOND = "p/00001.m4s"

@@ -14,31 +14,23 @@ import pytest
 
 from support.cli import vidlift
 from support.clips import make_clip
+from support.films import EXPECTED, FRAMES, HASTY, publish_film, up
 from support.networks import plain_network
 from support.servers import Asked, answer, part_of, scripted
-from vidlift.client.adapt import Option, best
-from vidlift.client.download import Patience
+from vidlift.client.adapt import best
 from vidlift.client.fetch import HttpFile
 from vidlift.client.hls import HlsFilm
 from vidlift.cloud.library import Title
-from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
 from vidlift.errors import NetworkError, OutputError, UsageError
 from vidlift.sources.hls import HlsSplit
 from vidlift.sources.keep import Keeper, receive
 from vidlift.sources.split import Split
 
-HASTY = Patience(tries=2, first_tries=2, first=0.001, longest=0.001)
-RATE = Fraction(3)
-FRAMES = 42
-EXPECTED = [n / RATE for n in range(FRAMES)]
-
 
 @pytest.fixture(scope="module")
 def title(tmp_path_factory: pytest.TempPathFactory) -> Title:
-    folder = tmp_path_factory.mktemp("keep")
-    clip = make_clip(folder / "film.mp4", frames=FRAMES, rate=RATE, width=128, height=96)
-    return publish(clip, folder / "library", PublishOptions(rungs=(32, 48), whole_file=False))
+    return publish_film(tmp_path_factory.mktemp("keep"))
 
 
 @contextmanager
@@ -48,12 +40,6 @@ def served(title: Title, **options: object) -> Iterator[HlsFilm]:
         closing(HlsFilm(f"{base}/{title.path('master.m3u8')}", **options)) as film,  # type: ignore[arg-type]
     ):
         yield film
-
-
-def up(options: Sequence[Option], *, buffer: float, throughput: float | None) -> int:
-    """The least rung first, then the best."""
-    del throughput
-    return len(options) - 1 if buffer else 0
 
 
 class Saved:

@@ -152,6 +152,19 @@ def test_ten_thousand_segments_are_a_long_film() -> None:
     assert not found.ended
 
 
+@given(st.floats(-5, 20))
+def test_a_time_lies_in_one_segment_and_another_follows_it(time: float) -> None:
+    found = media(MEDIA)
+    here = found.holding(time)
+    assert here is not None
+    if 0 <= time < 9.5:
+        assert here.start <= time < here.start + here.seconds
+    after = found.following(here.start + here.seconds)
+    assert (after.number if after else 10) == here.number + 1
+    for off in (-0.02, 0.02):  # another rung's list may have rounded otherwise
+        assert found.following(here.start + here.seconds + off) == after
+
+
 LINES = st.sampled_from([*MASTER.splitlines(), *MEDIA.splitlines(), "x", "#EXT-X-KEY:", "#EXTINF:"])
 
 

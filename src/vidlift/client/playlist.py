@@ -74,12 +74,15 @@ class MediaList:
     ended: bool
     """Whether no more will come; otherwise it is live."""
 
-    def at(self, time: float) -> Segment | None:
-        """The first segment whose middle lies after a time; None at the end."""
-        for segment in self.segments:
-            if segment.start + segment.seconds / 2 > time:
-                return segment
-        return None
+    def holding(self, time: float) -> Segment | None:
+        """The segment on the screen at a time, the last one after the end; None without any."""
+        found = (each for each in self.segments if each.start + each.seconds > time)
+        return next(found, self.segments[-1] if self.segments else None)
+
+    def following(self, time: float) -> Segment | None:
+        """The one that begins about when another ended, as lists round; None after the last."""
+        found = (each for each in self.segments if each.start + each.seconds / 2 > time)
+        return next(found, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

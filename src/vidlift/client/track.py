@@ -15,7 +15,7 @@ from vidlift.client.adapt import Choose, Option, Throughput, by_both
 from vidlift.client.hosts import RefusedError, shown
 from vidlift.client.playlist import MasterList, MediaList, Segment, Variant
 from vidlift.client.segments import DamagedError, Fetcher
-from vidlift.errors import InputError, NetworkError
+from vidlift.errors import InputError, NetworkError, VidliftError
 from vidlift.stages.ahead import Ahead, ahead
 
 MISSING_MAX = 3
@@ -83,6 +83,9 @@ class Track:
         self._throughput = Throughput()
         self._received, self._taken = 0.0, 0.0
         self._at = 0
+        self._gone: set[int] = set()
+        """Rungs whose lists could not be had."""
+
         self.lost: Counter[str] = Counter()
         self.received_of: defaultdict[str, float] = defaultdict(float)
         """Seconds received, by rung."""
@@ -90,8 +93,8 @@ class Track:
         self.switches = 0
 
     def current(self) -> MediaList:
-        """The list of the rung in use."""
-        return self._list(self._at)
+        """The list of the rung in use, or of another where that cannot be had."""
+        return self._list(self._usable(self._at))
 
     def took(self, piece: Piece) -> None:
         """The consumer has taken a piece: what is ahead of it is the buffer."""
@@ -112,6 +115,7 @@ class Track:
         Raises ``NetworkError`` where too much is missing.
         """
         self._received = self._taken = 0.0
+        self._gone.clear()
         position = _Position(time=since)
         missing = 0
         while True:
@@ -120,13 +124,14 @@ class Track:
                 buffer=self.buffer,
                 throughput=self._throughput.bits_per_second or self.fetcher.carried,
             )
+            at = self._usable(at)
             media, segment = self._next(at, position)
             if segment is None:
                 return
             at, media, segment = self._at_hand(at, media, segment)
             position = position.after(segment)
             try:
-                piece = self._fetch(at, media, segment, position.start)
+                at, piece = self._fetch_somehow(at, media, segment, position.start)
             except (NetworkError, DamagedError) as error:
                 if self.fetcher.stopped or isinstance(error, RefusedError):
                     raise
@@ -155,10 +160,47 @@ class Track:
         for other in sorted(self._lists, key=lambda i: options[i].quality, reverse=True):
             if options[other].quality < options[at].quality or not self._lists[other].ended:
                 continue
-            alike = self._lists[other].at(segment.start + segment.seconds / 2)
-            if alike is not None and alike.start == segment.start and self.fetcher.has(alike):
+            alike = _alike(self._lists[other], segment)
+            if alike is not None and self.fetcher.has(alike):
                 return other, self._lists[other], alike
         return at, media, segment
+
+    def _usable(self, at: int) -> int:
+        """The rung, or the one nearest to it whose list can be had."""
+        failed: VidliftError | None = None
+        for each in sorted(range(len(self.variants)), key=lambda i: abs(i - at)):
+            if each in self._gone:
+                continue
+            try:
+                self._list(each)
+                return each
+            except (NetworkError, InputError) as error:
+                if self.fetcher.stopped or isinstance(error, RefusedError):
+                    raise
+                failed = failed or error
+                self._gone.add(each)
+        raise failed or NetworkError("no list of the film can be had any longer")
+
+    def _fetch_somehow(
+        self, at: int, media: MediaList, segment: Segment, start: float
+    ) -> tuple[int, Piece]:
+        """A segment, if need be from the least of the other rungs; and of which rung it is."""
+        try:
+            return at, self._fetch(at, media, segment, start)
+        except (NetworkError, DamagedError) as error:
+            other = 0 if at else 1
+            final = self.fetcher.stopped or isinstance(error, RefusedError)
+            if final or other >= len(self.variants) or other in self._gone:
+                raise
+            try:
+                media = self._list(other, anew=not media.ended)
+                alike = _alike(media, segment)
+                if alike is not None:
+                    return other, self._fetch(other, media, alike, start)
+            except (NetworkError, InputError) as another:
+                if isinstance(another, RefusedError):
+                    raise
+            raise error
 
     def _fetch(self, at: int, media: MediaList, segment: Segment, start: float) -> Piece:
         before = self.fetcher.received
@@ -192,7 +234,9 @@ class Track:
         media = self._list(at)
         if not media.ended:
             return self._next_live(at, position)
-        return media, media.at(position.time)
+        if position.number is None:
+            return media, media.holding(position.time)
+        return media, media.following(position.time)
 
     def _next_live(self, at: int, position: _Position) -> tuple[MediaList, Segment | None]:
         media = self._list(at)
@@ -228,7 +272,7 @@ class _Position:
 
     time: float
     number: int | None = None
-    """Of the next segment, for a live film that has begun."""
+    """Of the next segment; None: the film begins here, or goes on after a seek."""
 
     start: float = 0.0
     """Where the segment begins that led here."""
@@ -243,3 +287,12 @@ def name_of(variant: Variant) -> str:
     if variant.width and variant.height:
         return f"{min(variant.width, variant.height)}p"
     return f"{variant.bits_per_second // 1000}k" if variant.bits_per_second else "only"
+
+
+def _alike(media: MediaList, segment: Segment) -> Segment | None:
+    """The segment of another rung's list that holds the same stretch of the film."""
+    if media.ended:
+        found = media.following(segment.start)
+        near = found is not None and abs(found.start - segment.start) < 0.1
+        return found if near else None
+    return next((each for each in media.segments if each.number == segment.number), None)
