@@ -118,6 +118,10 @@ CODECS = {
 """Codecs by the name a user gives."""
 
 
+X265_NARROW = 64
+"""Samples across below which x265's cutree writes beyond its memory, up to 4.1 at least."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderOptions:
     """How frames are encoded. ``crf`` None means the codec's default."""
@@ -221,6 +225,8 @@ class FileSink:
     def _add_stream(self, options: EncoderOptions) -> VideoStream:
         codec, info = CODECS[options.codec], self._info
         own = {**codec.own, **codec.hdr(info)}
+        if codec.encoder == "libx265" and info.width < X265_NARROW:
+            own["cutree"] = "0"
         settings = {**codec.options, "crf": str(options.quality)}
         if own:
             settings[codec.parameters] = ":".join(f"{key}={value}" for key, value in own.items())

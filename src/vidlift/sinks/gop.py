@@ -17,7 +17,7 @@ import av
 
 from vidlift.errors import OutputError, UsageError
 from vidlift.frame import Frame
-from vidlift.sinks.file import to_picture
+from vidlift.sinks.file import X265_NARROW, to_picture
 from vidlift.video import VideoInfo
 
 
@@ -168,6 +168,8 @@ class GopEncoder:
             raise UsageError(f"{options.codec} groups hold no {info.layout} of {info.bits} bits")
         self._format = "yuv420p" if info.bits == 8 else "yuv420p10le"
         settings = {**codec.options, "flags": "+global_header"}
+        if codec.encoder == "libx265" and info.width < X265_NARROW:
+            settings["x265-params"] += ":cutree=0"
         if options.kbps is None:
             settings["crf"] = str(options.quality)
         else:

@@ -1,0 +1,197 @@
+"""What a title is made of: pictures of every codec, sound tracks, subtitles, stills."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import av
+import m3u8
+import numpy as np
+import pytest
+from PIL import Image
+
+from support.clips import make_clip
+from vidlift.client.hls import HlsFilm
+from vidlift.cloud.library import Title
+from vidlift.cloud.publish import PublishOptions, publish
+from vidlift.cloud.serve import serving
+from vidlift.sinks.gop import GOP_CODECS
+from vidlift.sources.file import FileSource
+from vidlift.sources.hls import HlsSplit
+
+RATE = Fraction(6)
+FRAMES = 60
+
+SUBTITLES = """1
+00:00:01,000 --> 00:00:02,500
+<i>Fish</i> & chips --> 1 < 2
+
+2
+00:00:03,000 --> 00:00:30,000
+Two
+lines
+"""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("clip") / "film.mkv"
+    return make_clip(where, frames=FRAMES, rate=RATE, width=96, height=64, sounds=2)
+
+
+@pytest.mark.parametrize("codec", GOP_CODECS)
+def test_a_title_of_every_codec_plays(codec: str, clip: Path, tmp_path: Path) -> None:
+    title = publish(clip, tmp_path, PublishOptions(rungs=(32, 48), codec=codec))
+    assert [rung["codec"] for rung in title.renditions] == [codec, codec]
+    expected = [number / RATE for number in range(FRAMES)]
+    with (
+        serving(tmp_path) as base,
+        closing(HlsFilm(f"{base}/{title.path('master.m3u8')}")) as film,
+        closing(HlsSplit(film)) as split,
+    ):
+        near(expected, [frame.pts for frame in split.pictures])
+    whole = title.folder / title.renditions[-1]["file"]
+    for film_of in (whole, *(rendition(title, r["playlist"]) for r in title.renditions)):
+        entry = film_of if isinstance(film_of, Path) else BytesIO(film_of)
+        with closing(FileSource(entry)) as source:
+            near(expected, [frame.pts for frame in source])
+            assert source.lost == {}
+
+
+def near(expected: Sequence[Fraction], found: Sequence[Fraction]) -> None:
+    """The same times, but for Matroska's rounding."""
+    assert len(found) == len(expected)
+    assert max(abs(a - b) for a, b in zip(expected, found, strict=True)) < Fraction(1, 1000)
+
+
+def rendition(title: Title, playlist: str) -> bytes:
+    """All of a rendition, one part after the other."""
+    listed = m3u8.load(str(title.folder / playlist))
+    folder = (title.folder / playlist).parent
+    parts = [listed.segment_map[0].uri, *(segment.uri for segment in listed.segments)]
+    return b"".join((folder / part).read_bytes() for part in parts)
+
+
+def test_a_film_is_published_from_its_own_size_in_ten_bits(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "deep.mkv", frames=4, codec="libx265", pix_fmt="yuv420p10le")
+    for codec, bits in (("hevc", 10), ("h264", 8)):
+        options = PublishOptions(rungs=(48,), codec=codec, name=codec, whole_file=False)
+        title = publish(clip, tmp_path / "library", options)
+        data = rendition(title, title.renditions[0]["playlist"])
+        with closing(FileSource(BytesIO(data))) as source:
+            assert source.info.bits == bits
+
+
+@pytest.fixture(scope="module")
+def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Title:
+    """A film with English and French sound, a commentary in FLAC, and subtitles."""
+    folder = tmp_path_factory.mktemp("dubbed")
+    clip = make_clip(folder / "clip.mp4", frames=FRAMES, rate=RATE, width=96, height=64, sounds=2)
+    (folder / "subtitles.srt").write_text(SUBTITLES)
+    commentary = _as_flac(clip, folder / "commentary.mkv")
+    film = folder / "film.mkv"
+    _join(
+        film,
+        [
+            (clip, 0, {}),
+            (clip, 1, {"language": "eng"}),
+            (clip, 2, {"language": "fre", "title": 'Version "française"'}),
+            (commentary, 0, {}),
+            (folder / "subtitles.srt", 0, {"language": "ger"}),
+        ],
+    )
+    return publish(film, folder / "library", PublishOptions(rungs=(32, 48)))
+
+
+def _as_flac(clip: Path, where: Path) -> Path:
+    with av.open(str(clip), "r") as entry, av.open(str(where), "w") as out:
+        track: Any = out.add_stream("flac", rate=44_100)
+        track.codec_context.layout = "mono"
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=44_100)
+        for frame in [*entry.decode(audio=0), None]:
+            for part in resampler.resample(frame):
+                out.mux(track.encode(part))
+        out.mux(track.encode(None))
+    return where
+
+
+def _join(where: Path, tracks: Sequence[tuple[Path, int, dict[str, str]]]) -> None:
+    with av.open(str(where), "w") as out:
+        entries = []
+        for path, number, tags in tracks:
+            entry = av.open(str(path))
+            old: Any = entry.streams[number]
+            new: Any = out.add_stream_from_template(old)
+            new.metadata.update(tags)
+            entries.append((entry, old, new))
+        for entry, old, new in entries:
+            for packet in entry.demux(old):
+                if packet.size:
+                    packet.stream = new
+                    out.mux(packet)
+            entry.close()
+
+
+def test_each_sound_track_is_a_rendition(dubbed: Title) -> None:
+    named = [(s["name"], s["language"], s["channels"]) for s in dubbed.card["sounds"]]
+    assert named == [("eng", "eng", 2), ('Version "française"', "fre", 2), ("Sound 3", None, 2)]
+    master = m3u8.load(str(dubbed.folder / "master.m3u8"))
+    listed = [media for media in master.media if media.type == "AUDIO"]
+    assert [media.name for media in listed] == ["eng", "Version 'française'", "Sound 3"]
+    assert [media.default for media in listed] == ["YES", "NO", "NO"]
+    for media, pitch in zip(listed, (440, 880, 440), strict=True):
+        with av.open(BytesIO(rendition(dubbed, media.uri)), "r") as sound:
+            samples = np.concatenate([f.to_ndarray()[0] for f in sound.decode(audio=0)])
+            rate = sound.streams.audio[0].rate
+        assert abs(len(samples) / rate - 10) < 0.1
+        loudest = np.argmax(np.abs(np.fft.rfft(samples[rate : 3 * rate]))) / 2
+        assert loudest == pytest.approx(pitch, abs=1)
+
+
+def test_subtitles_are_webvtt_that_says_nothing_else(dubbed: Title) -> None:
+    assert dubbed.card["captions"] == [{"name": "ger", "language": "ger"}]
+    master = m3u8.load(str(dubbed.folder / "master.m3u8"))
+    (text,) = (media for media in master.media if media.type == "SUBTITLES")
+    (only,) = m3u8.load(str(dubbed.folder / text.uri)).segments
+    vtt = ((dubbed.folder / text.uri).parent / only.uri).read_text()
+    assert vtt.startswith("WEBVTT\n")
+    assert vtt.endswith(
+        "00:00:01.000 --> 00:00:02.500\nFish &amp; chips --&gt; 1 &lt; 2\n\n"
+        "00:00:03.000 --> 00:00:10.000\nTwo\nlines\n"
+    )
+
+
+def test_a_silent_film_has_no_sound_in_its_list(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "silent.mp4", frames=6, sounds=0)
+    title = publish(clip, tmp_path / "library", PublishOptions(rungs=(32,)))
+    assert title.card["sounds"] == []
+    master = m3u8.load(str(title.folder / "master.m3u8"))
+    assert master.media == []
+    assert master.playlists[0].stream_info.codecs == title.renditions[0]["codecs"]
+
+
+def test_the_poster_and_the_thumbnails(dubbed: Title) -> None:
+    with Image.open(dubbed.folder / dubbed.card["poster"]) as poster:
+        assert poster.size == (72, 48)
+    vtt = dubbed.folder / dubbed.card["thumbnails"]
+    cues = re.findall(
+        r"^([\d:.]+) --> ([\d:.]+)\n(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)$",
+        vtt.read_text(),
+        re.MULTILINE,
+    )
+    assert [cue[:2] for cue in cues] == [
+        ("00:00:00.000", "00:00:04.000"),
+        ("00:00:04.000", "00:00:08.000"),
+        ("00:00:08.000", "00:00:10.000"),
+    ]
+    with Image.open(vtt.parent / cues[0][2]) as strip:
+        for cue in cues:
+            x, y, width, height = map(int, cue[3:])
+            assert x + width <= strip.width
+            assert y + height <= strip.height == 90
