@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +22,7 @@ from vidlift.player import calibration
 from vidlift.player.calibration import KEPT_MAX, Speeds, measure
 from vidlift.player.governor import SWITCHED_OFF, Governor, Rung
 from vidlift.player.ladder import Engines, Ladders, fitting_scale
-from vidlift.player.schedule import LOADING, Picture, Tally, Wish, enlarge
+from vidlift.player.schedule import LOADING, Picture, Tally, Trial, Wish, enlarge
 from vidlift.player.shelf import IDLE, Shelf
 from vidlift.stages.pair import Pair, pair
 from vidlift.video import VideoInfo
@@ -152,6 +152,7 @@ def run(
     *,
     wish: Wish | None = None,
     tally: Tally | None = None,
+    trial: Trial | None = None,
     hurry: bool = False,
 ) -> list[Picture]:
     return list(
@@ -162,6 +163,7 @@ def run(
             tally=tally or Tally(),
             meter=Meter(),
             wish=wish or Wish(),
+            trial=trial,
             hurry=hurry,
         )
     )
@@ -178,6 +180,25 @@ def test_every_frame_is_given_once_in_order(shelf: Shelf) -> None:
     assert {picture.by for picture in made} == {"large"}
     assert tally.made_by == {"large": 5}
     assert not tally.bypassed
+    shelf.close()
+
+
+def test_what_is_tried_is_seen_before_the_film_begins(shelf: Shelf) -> None:
+    tried: list[Pair] = []
+
+    def trial(first: Pair) -> Iterator[Picture]:
+        tried.append(first)
+        for name in ("plain", "small"):
+            yield Picture(frame=first.first, by=name, early=True)
+
+    frames = letters("ABC")
+    made = run(shelf, governor_on(), frames, trial=trial)
+    assert [(picture.by, picture.early) for picture in made] == [
+        ("plain", True),
+        ("small", True),
+        *[("large", False)] * 3,
+    ]
+    assert [each.first for each in tried] == frames[:1]
     shelf.close()
 
 
@@ -338,6 +359,9 @@ INFO = VideoInfo(
 )
 
 
+PROBE = Pair(first=make_frame(size=(48, 32)), second=make_frame(1, size=(48, 32)))
+
+
 @pytest.fixture
 def catalogue(monkeypatch: pytest.MonkeyPatch) -> dict[str, Model]:
     """Two small networks of scale 2 in the place of those shipped."""
@@ -348,6 +372,9 @@ def catalogue(monkeypatch: pytest.MonkeyPatch) -> dict[str, Model]:
     monkeypatch.setattr(models, "names", lambda: sorted(found))
     load = models.load
     monkeypatch.setattr(models, "load", lambda name: found.get(str(name)) or load(name))
+    # However busy the machine is that runs the test.
+    monkeypatch.setattr(calibration, "BUDGET", 1e6)
+    monkeypatch.setattr(calibration, "HOPELESS", 1e6)
     return found
 
 
@@ -370,6 +397,38 @@ def test_a_ladder_is_measured_once_and_then_known(
     again = ladders(tmp_path).rungs(2)
     assert [rung.name for rung in again] == [rung.name for rung in first]
     assert [rung.cost for rung in again] == pytest.approx([rung.cost for rung in first], abs=1e-6)
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_trial_shows_what_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ladders(tmp_path)
+    assert not made.known(2)
+    seen = list(made.trial(2, PROBE))
+    assert [(name, frame.size) for name, frame in seen] == [
+        (name, (2 * INFO.width, 2 * INFO.height)) for name in ("bicubic-x2", "s-x2", "l-x2")
+    ]
+    monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("again"))
+    assert made.known(2)
+    assert [rung.name for rung in made.rungs(2)] == [name for name, _ in seen]
+    assert list(ladders(tmp_path).trial(2, PROBE)) == []
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_what_there_was_no_time_for_is_all_that_is_measured_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def measure(networks: calibration.Networks, **_: object) -> dict[str, float]:
+        asked.append([name for name, _ in networks])
+        return dict.fromkeys(asked[-1][:2], 0.001)
+
+    monkeypatch.setattr(calibration, "measure", measure)
+    for _ in range(3):
+        made = ladders(tmp_path)
+        assert len(made.rungs(2)) == min(1 + len(asked), 3)
+        assert made.known(2)
+    assert asked == [["bicubic-x2", "s-x2", "l-x2"], ["l-x2"]]
 
 
 @pytest.mark.usefixtures("catalogue")

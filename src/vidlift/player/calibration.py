@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol
 
 from vidlift import __version__
 from vidlift.frame import Frame
+from vidlift.memory import give_back
 from vidlift.receipt import processor
 from vidlift.stages.pair import Pair
 
@@ -92,8 +94,12 @@ def key(*, sha256: str, engine: str, size: tuple[int, int], bits: int, threads: 
     )
 
 
+Networks = Iterable[tuple[str, Callable[[], Pairwise]]]
+"""Cheapest first, each as a name and how to open it."""
+
+
 def measure(
-    networks: Iterable[tuple[str, Callable[[], Pairwise]]],
+    networks: Networks,
     *,
     pair: Pair,
     lasts: float,
@@ -101,20 +107,34 @@ def measure(
 ) -> dict[str, float]:
     """Seconds that ``pair`` takes by name, of as many networks as ``BUDGET`` allows.
 
-    They come cheapest first, each as a name and how to open it. The first is always measured;
-    after one that is hopelessly slow, for pairs that last so many seconds, none is.
+    The first is always measured; after one that is hopelessly slow, for pairs that last so many
+    seconds, none is.
     """
     found: dict[str, float] = {}
+    deque(trial(networks, pair=pair, lasts=lasts, found=found, clock=clock), maxlen=0)
+    return found
+
+
+def trial(
+    networks: Networks,
+    *,
+    pair: Pair,
+    lasts: float,
+    found: dict[str, float],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[tuple[str, Frame]]:
+    """As ``measure``, into ``found``; yields what each network made of the first frame."""
     begun = clock()
     for name, open_it in networks:
         if found and (clock() - begun >= BUDGET or max(found.values()) > HOPELESS * lasts):
             break
         with closing(open_it()) as upscaler:
-            upscaler.pair(pair.first, pair.second)  # loads and compiles it
+            made, _ = upscaler.pair(pair.first, pair.second)  # loads and compiles it
+            yield name, made
             runs: list[float] = []
             while len(runs) < RUNS and (not runs or clock() - begun < BUDGET):
                 start = clock()
                 upscaler.pair(pair.first, pair.second)
                 runs.append(clock() - start)
         found[name] = min(runs)
-    return found
+    give_back()

@@ -16,7 +16,7 @@ from vidlift.player.governor import CLIMB, Governor
 from vidlift.player.ladder import Engines, Ladders, fitting_scale, network_scales
 from vidlift.player.options import PlayOptions
 from vidlift.player.power import on_battery
-from vidlift.player.schedule import NOT_BEGUN
+from vidlift.player.schedule import NOT_BEGUN, Picture
 from vidlift.player.shelf import Shelf
 from vidlift.stages.pair import Pair, pair
 
@@ -90,6 +90,19 @@ class Chooser:
             if len(seconds) >= ENOUGH_PAIRS:
                 # The quarter that went best: what it costs when nothing else runs.
                 self.ladders.remember(name, float(np.percentile(seconds, 25)))
+
+    def trial(self, pair: Pair, governor: Governor) -> Iterator[Picture]:
+        """Measure on a pair what is not known of the networks; its first frame, as each made it,
+        to be seen meanwhile.
+        """
+        for name, frame in self.ladders.trial(governor.scale, pair):
+            if governor.on or name.startswith(models.BICUBIC):
+                yield Picture(frame=frame, by=name, early=True)
+
+    @property
+    def measured(self) -> bool:
+        """Whether it is known what networks cost here, without waiting for it."""
+        return self.ladders.known(self.scale(self._area))
 
     def tiers(self, width: int, height: int, *, load: float = 1.0) -> list[str]:
         """The tiers that this machine runs in time on pictures of that size, where it is ``load``

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
 from vidlift import models
 from vidlift.descriptor import SCALES, TIERS
+from vidlift.frame import Frame
 from vidlift.models import auto, family
 from vidlift.player import calibration
 from vidlift.player.governor import Rung
@@ -67,6 +68,9 @@ class Ladders:
         self._clean, self.chosen_for = auto.is_clean(stream)
         self._plain: dict[int, Upscaler] = {}
         self._keys: dict[str, str] = {}
+        self._tried: set[str] = set()
+        """Networks that were to be measured in this run: some may have found no time."""
+
         self._engine_names: dict[str, str] = {} if like is None else like._engine_names
         self.rungs: Callable[[int], Sequence[Rung]] = cache(self._rungs)
         """The ladder of a scale; measured when it is first asked for, unless that is known.
@@ -104,14 +108,43 @@ class Ladders:
             self._speeds.put(self._keys[name], seconds)
             self._speeds.save()
 
+    def trial(self, scale: int, pair: Pair) -> Iterator[tuple[str, Frame]]:
+        """Measure on a pair of the film what is not known of a scale's networks.
+
+        Yields what each made of the first frame: something to see meanwhile.
+        """
+        wanted = self._wanted(scale)
+        missing = self._missing(wanted)
+        if not missing or self._foretold(wanted):
+            return
+        found: dict[str, float] = {}
+        networks = self._to_measure(missing)
+        yield from calibration.trial(networks, pair=pair, lasts=self.pair_lasts, found=found)
+        self._keep(missing, found)
+
+    def known(self, scale: int) -> bool:
+        """Whether the ladder of a scale can be had without measuring anything."""
+        return not self._missing(self._wanted(scale))
+
+    def _wanted(self, scale: int) -> list[models.Model]:
+        """What a ladder is made of, cheapest first; nothing for scale 1."""
+        wanted = [] if scale == 1 else [models.kernel(scale=scale), *self._networks(scale)]
+        for model in wanted:
+            self._models[model.descriptor.name] = model
+        return wanted
+
     def _rungs(self, scale: int) -> Sequence[Rung]:
         if scale == 1:
             return [Rung(name="as it is", tier="kernel", scale=1, cost=FREE)]
-        plain = models.kernel(scale=scale)
-        wanted = [plain, *self._networks(scale)]
-        for model in wanted:
-            self._models[model.descriptor.name] = model
-        costs = self._known(wanted) or self._foretold(wanted) or self._measured(wanted)
+        wanted = self._wanted(scale)
+        missing = self._missing(wanted)
+        costs = self._foretold(wanted) if missing else {}
+        if missing and not costs:
+            found = calibration.measure(
+                self._to_measure(missing), pair=_probe(self.info), lasts=self.pair_lasts
+            )
+            self._keep(missing, found)
+        costs = costs or self._known(wanted)
         samples = self.info.width * self.info.height * scale**2
         self._costs |= {_kind(name): cost / samples for name, cost in costs.items()}
         rungs: dict[str, Rung] = {}
@@ -133,17 +166,17 @@ class Ladders:
         ]
 
     def _known(self, wanted: Sequence[models.Model]) -> dict[str, float]:
-        """What was measured before; nothing where a network is missing that might be fast."""
-        costs: dict[str, float] = {}
-        lasts = self.pair_lasts
-        for model in wanted:
-            name = model.descriptor.name
-            cost = self._speeds.get(self._key(model))
-            if cost is not None:
-                costs[name] = cost
-            elif not costs or max(costs.values()) <= calibration.HOPELESS * lasts:
-                return {}
-        return costs
+        """Seconds a pair, by name, of those that were measured, now or before."""
+        found = {model.descriptor.name: self._speeds.get(self._key(model)) for model in wanted}
+        return {name: cost for name, cost in found.items() if cost is not None}
+
+    def _missing(self, wanted: Sequence[models.Model]) -> list[models.Model]:
+        """Those that are not known, but might be fast enough."""
+        known = self._known(wanted)
+        if max(known.values(), default=0) > calibration.HOPELESS * self.pair_lasts:
+            return []
+        done = self._tried | set(known)
+        return [model for model in wanted if model.descriptor.name not in done]
 
     def _foretold(self, wanted: Sequence[models.Model]) -> dict[str, float]:
         """By what they cost in the other size: networks of a tier take about the same time for a
@@ -161,29 +194,26 @@ class Ladders:
         """Seconds that a pair of the film is shown, by its average rate."""
         return float(2 / (self.info.rate or 24))
 
-    def _measured(self, wanted: Sequence[models.Model]) -> dict[str, float]:
-        probe = _probe(self.info)
-        costs = calibration.measure(
-            [
-                (
-                    model.descriptor.name,
-                    lambda model=model: Upscaler(  # type: ignore[misc]
-                        model,
-                        engine=self._engines.engine,
-                        threads=self._engines.threads,
-                        siting=self.info.siting,
-                    ),
-                )
-                for model in wanted
-            ],
-            pair=probe,
-            lasts=self.pair_lasts,
-        )
+    def _to_measure(self, wanted: Sequence[models.Model]) -> calibration.Networks:
+        return [
+            (
+                model.descriptor.name,
+                lambda model=model: Upscaler(  # type: ignore[misc]
+                    model,
+                    engine=self._engines.engine,
+                    threads=self._engines.threads,
+                    siting=self.info.siting,
+                ),
+            )
+            for model in wanted
+        ]
+
+    def _keep(self, wanted: Sequence[models.Model], costs: Mapping[str, float]) -> None:
         for model in wanted:
+            self._tried.add(model.descriptor.name)
             if model.descriptor.name in costs:
                 self._speeds.put(self._key(model), costs[model.descriptor.name])
         self._speeds.save()
-        return costs
 
     def _key(self, model: models.Model) -> str:
         info, name = self.info, model.descriptor.name

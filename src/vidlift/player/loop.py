@@ -83,8 +83,8 @@ class Record:
         self.skew = array("f")
         """For each picture shown, how much later than its time, in seconds, by the clock."""
 
-        self.first: float | None = None
-        """When the first picture was on the screen, by the monotonic clock."""
+        self.first_by: dict[str, float] = {}
+        """When the first picture made by each network was on the screen, by the monotonic clock."""
 
         self.on_screen: Picture | None = None
 
@@ -227,8 +227,7 @@ class Loop:
         self._end = float(frame.pts + frame.duration)
         self._record.on_screen = picture
         self._record.shown += not picture.early
-        if self._record.first is None:
-            self._record.first = self._monotonic()
+        self._record.first_by.setdefault(picture.by, self._monotonic())
 
     def _last_moment(self, stop: float | None) -> float:
         """When to end, once the last picture is on the screen: sound may go on after it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
@@ -26,7 +26,7 @@ from vidlift.player.power import EnergyMeter
 from vidlift.player.schedule import NOT_BEGUN, Tally, enlarge
 from vidlift.player.sound import Feeder
 from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo, Viewer
-from vidlift.receipt import Receipt, peak_memory_mb, stage_times
+from vidlift.receipt import Receipt, peak_memory_mb, process_age, stage_times
 from vidlift.rgb import to_rgb
 from vidlift.sinks.speaker import Speaker
 from vidlift.sinks.window import Window
@@ -73,6 +73,7 @@ class _Session:
         self._lost: Counter[str] = Counter()
         self._changes: list[Change] = []
         self._begun = time.monotonic()
+        self._loaded = process_age()
         self._energy = EnergyMeter()
         self._power_seen = self._begun
         self._saved: Path | None = None
@@ -169,6 +170,7 @@ class _Session:
             meter=self._meter,
             wish=self._viewer.wish,
             gain=film.gain,
+            trial=lambda first: self._chooser.trial(first, self._governor),
             hurry=at is not None,
         )
         with ExitStack() as threads:
@@ -209,7 +211,8 @@ class _Session:
     def _govern(self) -> Governor:
         screen = NO_SCREEN if self._dummy else self._window.screen_size
         governor = self._chooser.governor(self._now, screen)
-        self._film.weigh(self._chooser.tiers)
+        if self._chooser.measured:  # what is measured with the first picture, later
+            self._film.weigh(self._chooser.tiers)
         return governor
 
     def _now(self) -> float:
@@ -251,6 +254,11 @@ class _Session:
         except OSError as error:
             return f"cannot write {where}: {error.strerror}"
         return f"saved {where}"
+
+    def _after(self, moments: Iterable[float]) -> float | None:
+        """Seconds from the beginning to the first of some moments."""
+        first = min(moments, default=None)
+        return None if first is None else round(first - self._begun, 3)
 
     def _open_window(self) -> Window:
         return Window(**self._window_options(), dummy=self._dummy)
@@ -311,7 +319,7 @@ class _Session:
         model = None if engine is None or main is None else ladders.model(main)
         scale = model.descriptor.scale if model else self._governor.scale
         joules = self._energy.joules()
-        first = record.first
+        networks_first = [at for by, at in record.first_by.items() if by in networks]
         return Receipt(
             command="play",
             input=", ".join(dict.fromkeys(map(shown_name, self._films))),
@@ -339,7 +347,9 @@ class _Session:
                 "drops": tally.drops,
                 "made_by": dict(tally.made_by),
                 "changes": [asdict(change) for change in self._changes],
-                "first_picture_s": None if first is None else round(first - self._begun, 3),
+                "first_picture_s": self._after(record.first_by.values()),
+                "first_super_resolved_s": self._after(networks_first),
+                "loaded_s": self._loaded,
                 "joules_per_second": None if joules is None else round(joules / seconds, 2),
                 "bytes_received": self._received or None,
                 "network": self._network,

@@ -36,6 +36,9 @@ class Picture:
     """The same by plain interpolation, where both are to be seen side by side."""
 
 
+Trial = Callable[[Pair], Iterator[Picture]]
+"""What is to be seen of the first pair while it is found out what this machine has time for."""
+
 Gain = Callable[[Frame, str], float | None]
 """Decibels over interpolation that a network, by name, gains on a frame; None: not known."""
 
@@ -91,6 +94,7 @@ def enlarge(
     meter: Meter,
     wish: Wish,
     gain: Gain | None = None,
+    trial: Trial | None = None,
     hurry: bool = False,
 ) -> Iterator[Picture]:
     """Yield the frames of the pairs, made bigger by what the governor chooses.
@@ -98,10 +102,12 @@ def enlarge(
     Before the first, what it needs is loaded; what a later step needs is loaded beside the film,
     and until it is there pairs are interpolated. Where ``gain`` knows that a network gains next
     to nothing on a pair, that is interpolated, too. In a ``hurry``, after a seek, the first frame
-    is given interpolated, early, before all else.
+    is given interpolated, early, before all else; so are the pictures of a ``trial``.
     """
     first = True
     for pair in pairs:
+        if first and trial is not None:
+            yield from trial(pair)
         if governor.skip(pair):
             for frame in pair.frames:
                 tally.drop(frame, LATE)
