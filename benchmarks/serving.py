@@ -3,9 +3,10 @@
     python benchmarks/serving.py [--seconds 10]
 
 Needs ``wrk`` and, for the comparison, ``nginx`` (Debian: ``apt-get install wrk nginx-light``).
-Measures segments of a usual size (100 kB) with 64 connections, the server's memory before and
-after, and 200 players that fetch a segment every four seconds from both kinds of list. Server,
-load and players share this machine's cores.
+First 64 connections ask for segments of a usual size (100 kB) as fast as they are answered, then
+for small lists; then 200 players, each on a connection of its own, fetch lists and a segment every
+four seconds. Memory is that of all the server's processes before and after each. Server, load and
+players share this machine's cores; ours is one process, nginx has a worker a core.
 """
 
 from __future__ import annotations
@@ -15,66 +16,88 @@ import json
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
-from vidlift.client.download import Download
-from vidlift.client.web import Web
 from vidlift.evaluation.machine import about
 
 RESULTS = Path(__file__).with_name("results")
 SEGMENT = 100_000
+SEGMENT_SECONDS = 4.0
+SEGMENTS = 50
 CONNECTIONS = 64
 PLAYERS = 200
-SEGMENT_SECONDS = 4.0
+
+TITLE = "/film/0123456789ab"
+LIST = f"{TITLE}/270p/index.m3u8"
+
+Server = AbstractContextManager[tuple[int, int]]
+"""Gives the port and the process."""
 
 
 def main() -> None:
-    """Measure each server and keep the figures."""
+    """Measure each server and keep the figures and a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=10)
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    chosen = parser.parse_args()
     found: dict[str, Any] = {"command": "python benchmarks/serving.py", "machine": about()}
     with TemporaryDirectory() as folder:
         library = Path(folder) / "library"
-        rung = library / "film" / "0123456789ab" / "270p"
-        rung.mkdir(parents=True)
-        for index in range(50):
-            (rung / f"{index:05d}.m4s").write_bytes(bytes(SEGMENT))
-        found["uvicorn"] = _measure(_ours(library), seconds)
+        _fill(library)
+        servers: dict[str, Callable[[], Server]] = {"uvicorn": lambda: _ours(library)}
         if shutil.which("nginx"):
-            found["nginx"] = _measure(_nginx(library, Path(folder)), seconds)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "serving.json").write_text(json.dumps(found, indent=2) + "\n")
-    print(json.dumps(found, indent=2))  # noqa: T201
+            servers["nginx"] = lambda: _nginx(library, Path(folder))
+        found["servers"] = {name: _measure(s(), chosen.seconds) for name, s in servers.items()}
+    chosen.results.mkdir(exist_ok=True)
+    (chosen.results / "serving.json").write_text(json.dumps(found, indent=2) + "\n")
+    page = _page(found)
+    (chosen.results / "serving.md").write_text(page)
+    print(page)  # noqa: T201
 
 
-def _measure(server: Any, seconds: int) -> dict[str, Any]:
-    with server as (base, pid):
-        url = f"{base}/film/0123456789ab/270p/00000.m4s"
-        _wrk(url, 2)
-        before = _memory_mb(pid)
-        rate = _wrk(url, seconds)
-        after = _memory_mb(pid)
-        late, longest = _play(base, seconds)
+def _fill(library: Path) -> None:
+    """A title of one rung."""
+    rung = library / TITLE[1:] / "270p"
+    rung.mkdir(parents=True)
+    lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{SEGMENT_SECONDS:.0f}"]
+    for index in range(SEGMENTS):
+        (rung / f"{index:05d}.m4s").write_bytes(bytes(SEGMENT))
+        lines += [f"#EXTINF:{SEGMENT_SECONDS},", f"{index:05d}.m4s"]
+    (rung / "index.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n")
+
+
+def _measure(server: Server, seconds: int) -> dict[str, Any]:
+    with server as (port, process):
+        base = f"http://127.0.0.1:{port}"
+        segment = f"{base}{TITLE}/270p/00000.m4s"
+        _wrk(segment, 2)
+        memory = [_memory_mb(process)]
+        segments = _wrk(segment, seconds)
+        lists = _wrk(base + LIST, max(2, seconds // 2))
+        memory.append(_memory_mb(process))
+        players = _play(port, 2 * seconds)
+        memory.append(_memory_mb(process))
     return {
-        "segments_per_second": round(rate, 1),
-        "megabytes_per_second": round(rate * SEGMENT / 1e6, 1),
-        "memory_mb_before_and_after": [before, after],
-        "players": PLAYERS,
-        "segments_late": late,
-        "longest_ms": round(1000 * longest, 1),
+        "segments_per_second": round(segments, 1),
+        "megabytes_per_second": round(segments * SEGMENT / 1e6, 1),
+        "lists_per_second": round(lists, 1),
+        "memory_mb": dict(zip(("warm", "after_load", "after_players"), memory, strict=True)),
+        "players": players,
     }
 
 
 def _wrk(url: str, seconds: int) -> float:
+    """Answers a second."""
     done = subprocess.run(
         ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url],
         capture_output=True,
@@ -84,60 +107,81 @@ def _wrk(url: str, seconds: int) -> float:
     found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     assert found is not None, done.stdout
     assert "Non-2xx" not in done.stdout, done.stdout
+    assert "Socket errors" not in done.stdout, done.stdout
     return float(found[1])
 
 
-def _play(base: str, seconds: int) -> tuple[int, float]:
-    """Players at the level of HTTP: how many segments came later than they last, and the worst."""
+def _play(port: int, seconds: int) -> dict[str, Any]:
+    """Players at the level of HTTP: how long their segments took, and how many came too late."""
     took: list[float] = []
+    failed: list[str] = []
 
     def player(number: int) -> None:
-        web = Web()
         time.sleep(SEGMENT_SECONDS * number / PLAYERS)
-        for index in range(max(1, round(seconds / SEGMENT_SECONDS))):
-            begun = time.monotonic()
-            url = f"{base}/film/0123456789ab/270p/{(number + index) % 50:05d}.m4s"
-            for _ in Download(web, url, in_parts=False):
-                pass
-            spent = time.monotonic() - begun
-            took.append(spent)
-            time.sleep(max(0.0, SEGMENT_SECONDS - spent))
-        web.close()
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            listed = _get(connection, LIST).decode().splitlines()
+            files = [line for line in listed if line and not line.startswith("#")]
+            for index in range(max(1, round(seconds / SEGMENT_SECONDS))):
+                begun = time.monotonic()
+                file = files[(number + index) % len(files)]
+                assert len(_get(connection, f"{TITLE}/270p/{file}")) == SEGMENT
+                spent = time.monotonic() - begun
+                took.append(spent)
+                time.sleep(max(0.0, SEGMENT_SECONDS - spent))
+        except (OSError, AssertionError) as error:
+            failed.append(repr(error))
+        finally:
+            connection.close()
 
     threads = [Thread(target=player, args=(number,)) for number in range(PLAYERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(t > SEGMENT_SECONDS for t in took), max(took)
+    cuts = statistics.quantiles(took, n=100)
+    return {
+        "count": PLAYERS,
+        "segments": len(took),
+        "failed": len(failed),
+        "late": sum(spent > SEGMENT_SECONDS for spent in took),
+        "ms_median": round(1000 * cuts[49], 1),
+        "ms_99th": round(1000 * cuts[98], 1),
+        "ms_longest": round(1000 * max(took), 1),
+    }
+
+
+def _get(connection: HTTPConnection, path: str) -> bytes:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    assert answer.status == 200, answer.status
+    return body
 
 
 @contextmanager
-def _ours(library: Path) -> Iterator[tuple[str, int]]:
+def _ours(library: Path) -> Iterator[tuple[int, int]]:
     port = _free_port()
-    command = [sys.executable, "-m", "vidlift.cli.main"]
-    program = shutil.which("vidlift")
-    if program is not None:
-        command = [program]
-    with _running(
-        [*command, "cloud", "serve", str(library), "--port", str(port), "--no-log"], port
-    ) as pid:
-        yield f"http://127.0.0.1:{port}", pid
+    program = [sys.executable, "-c", "from vidlift.cli.main import run; run()"]
+    command = [*program, "cloud", "serve", str(library), "--port", str(port), "--no-log"]
+    with _running(command, port) as process:
+        yield port, process
 
 
 @contextmanager
-def _nginx(library: Path, folder: Path) -> Iterator[tuple[str, int]]:
+def _nginx(library: Path, folder: Path) -> Iterator[tuple[int, int]]:
     port = _free_port()
     text = (
-        f"daemon off; master_process off; pid {folder}/pid; events {{}}\n"
+        f"daemon off; pid {folder}/pid; worker_processes auto; user root;\n"
+        "events { worker_connections 1024; }\n"
         f"http {{ sendfile on; access_log off; server {{ listen 127.0.0.1:{port}; "
         f"root {library}; }} }}\n"
     )
     file = folder / "nginx.conf"
     file.write_text(text)
     command = ["nginx", "-p", str(folder), "-c", str(file), "-e", str(folder / "error.log")]
-    with _running(command, port) as pid:
-        yield f"http://127.0.0.1:{port}", pid
+    with _running(command, port) as process:
+        yield port, process
 
 
 @contextmanager
@@ -154,9 +198,11 @@ def _running(command: list[str], port: int) -> Iterator[int]:
         process.wait(10)
 
 
-def _memory_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return round(pages * 4096 / 1e6, 1)
+def _memory_mb(process: int) -> float:
+    """What a process and its children hold."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    pages = [int(Path(f"/proc/{p}/statm").read_text().split()[1]) for p in (process, *children)]
+    return round(sum(pages) * 4096 / 1e6, 1)
 
 
 def _free_port() -> int:
@@ -164,6 +210,32 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _page(found: dict[str, Any]) -> str:
+    lines = [
+        "# Serving a library",
+        "",
+        f"`{found['command']}` on {found['machine']['processor']}; server and load share its",
+        f"{found['machine']['cores']} cores. Segments of {SEGMENT // 1000} kB and lists of some kB",
+        f"over {CONNECTIONS} connections; then {PLAYERS} players, each a segment every "
+        f"{SEGMENT_SECONDS:.0f} s.",
+        "",
+        "| | segments/s | MB/s | lists/s | players: late of | median, 99th, longest ms | MB held |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, row in found["servers"].items():
+        players = row["players"]
+        times = (players["ms_median"], players["ms_99th"], players["ms_longest"])
+        lines.append(
+            f"| {name} | {row['segments_per_second']:.0f} | {row['megabytes_per_second']:.0f} | "
+            f"{row['lists_per_second']:.0f} | "
+            f"{players['late'] + players['failed']} of {players['segments']} | "
+            f"{', '.join(f'{t:.0f}' for t in times)} | "
+            f"{' → '.join(f'{mb:.0f}' for mb in row['memory_mb'].values())} |"
+        )
+    lines += ["", "MB held: when warm, after the load, after the players."]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -78,7 +78,9 @@ def test_a_second_head_is_not_waited_for_either(
     monkeypatch.setattr(serve, "HEADERS_SECONDS", 0.1)
     with serving(library) as base, connected(base) as connection:
         ask(connection, "/healthz")
-        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        answer = b""
+        while not answer.endswith(b"ok\n"):
+            answer += connection.recv(1000)
         connection.sendall(b"GET /healthz HT")
         assert connection.recv(1000) == b""
 

@@ -137,6 +137,8 @@ def test_health_and_figures(base: str, log: Log) -> None:
 def test_each_request_is_a_line_of_json(base: str, log: Log) -> None:
     httpx2.get(f"{base}/film/3f2a/poster.jpg?token=do-not-log", headers={"range": "bytes=0-8"})
     line = log.line_of("/film/3f2a/poster.jpg", status=206)
+    httpx2.head(f"{base}/film/3f2a/270p/index.m3u8", headers={"accept-encoding": "gzip"})
+    assert log.line_of("/film/3f2a/270p/index.m3u8", status=200)["bytes"] == 0
     assert (line["method"], line["status"], line["bytes"]) == ("GET", 206, 9)
     assert "do-not-log" not in log.getvalue()
 
@@ -164,6 +166,34 @@ def test_no_path_leads_out(base: str, path: str) -> None:
 
 def test_what_is_no_request(base: str) -> None:
     assert raw(base, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../other/master.m3u8",
+        "/%2e%2e/other/master.m3u8",
+        "/..%2fother/master.m3u8",
+        "/%2e%2e%2fother/master.m3u8",
+        "%2f..%2fother/master.m3u8",
+        "/x/../../other/master.m3u8",
+        "/./../other/master.m3u8",
+        "%20/../other/master.m3u8",
+    ],
+)
+def test_a_link_to_one_title_is_none_to_another(library: Path, tmp_path: Path, path: str) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text("k1:a-secret-for-this-test\n")
+    signed = read_keys(secrets).sign("/film", expires=4_000_000_000)
+    other = library / "other"
+    other.mkdir(exist_ok=True)
+    (other / "master.m3u8").write_bytes(b"not yours")
+    with serving(library, options=AppOptions(secret_file=secrets)) as url:
+        request = f"GET {signed}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        answer = raw(url, request.encode())
+        assert httpx2.get(f"{url}/auth", headers={"x-original-uri": signed + path}).is_error
+    assert answer.split(b" ")[1] in (b"403", b"404")
+    assert b"not yours" not in answer
 
 
 def test_signed_links(library: Path, tmp_path: Path) -> None:

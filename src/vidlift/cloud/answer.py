@@ -63,7 +63,17 @@ def answer(found: Path, request: Request, *, forever: bool) -> Response:
         except ranges.UnsatisfiableError as error:
             beyond = {"content-range": str(error), "cache-control": "no-store"}
             return _close(content, Response(status_code=416, headers=beyond))
-        return _Part(content, part, size, headers)
+        start, end = part or (0, size)
+        code = 200 if part is None else 206
+        headers["content-length"] = str(end - start)
+        if part is not None:
+            headers["content-range"] = f"bytes {start}-{end - 1}/{size}"
+        if request.method == "HEAD":
+            return _close(content, Response(status_code=code, headers=headers))
+        if end - start <= CHUNK:
+            block = os.pread(content.fileno(), end - start, start)
+            return _close(content, Response(block, status_code=code, headers=headers))
+        return _Part(content, start, end, status=code, headers=headers)
     except BaseException:
         content.close()
         raise
@@ -73,38 +83,19 @@ class _Part(Response):
     """A file or a part of it, read as fast as the client takes it."""
 
     def __init__(
-        self,
-        content: BinaryIO,
-        part: tuple[int, int] | None,
-        size: int,
-        headers: dict[str, str],
+        self, content: BinaryIO, start: int, end: int, *, status: int, headers: dict[str, str]
     ) -> None:
-        self._content = content
-        self._start, self._end = part or (0, size)
-        headers["content-length"] = str(self._end - self._start)
-        if part is not None:
-            headers["content-range"] = f"bytes {self._start}-{self._end - 1}/{size}"
-        super().__init__(status_code=200 if part is None else 206, headers=headers)
-        self.headers["content-length"] = str(self._end - self._start)
+        super().__init__(status_code=status, headers=headers)
+        self._content, self._start, self._end = content, start, end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._content:
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": self.status_code,
-                    "headers": self.raw_headers,
-                }
-            )
-            if scope["method"] == "HEAD":
-                await send({"type": "http.response.body"})
-            elif self._end - self._start <= CHUNK:
+            head = {"status": self.status_code, "headers": self.raw_headers}
+            await send({"type": "http.response.start", **head})
+            async with create_task_group() as group:
+                group.start_soon(_watch, receive, group.cancel_scope)
                 await self._send_rest(send)
-            else:
-                async with create_task_group() as group:
-                    group.start_soon(_watch, receive, group.cancel_scope)
-                    await self._send_rest(send)
-                    group.cancel_scope.cancel()
+                group.cancel_scope.cancel()
 
     async def _send_rest(self, send: Send) -> None:
         async for block in self._blocks():

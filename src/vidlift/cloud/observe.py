@@ -79,7 +79,8 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
             else:
-                sent += len(message.get("body", b""))
+                if scope["method"] != "HEAD":  # the server leaves the content of its answer out
+                    sent += len(message.get("body", b""))
                 whole = not message.get("more_body", False)
             await send(message)
 
