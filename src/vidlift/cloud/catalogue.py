@@ -33,7 +33,8 @@ def page(library: Path) -> str:
     """The catalogue as HTML that needs no script."""
     entries = catalogue(library)["titles"]
     films = "".join(_film(entry) for entry in entries) or "<p>Nothing is published yet.</p>"
-    return _PAGE.format(films=films, count=len(entries))
+    count = "1 title" if len(entries) == 1 else f"{len(entries)} titles"
+    return _PAGE.format(films=films, count=count)
 
 
 def _film(entry: dict[str, Any]) -> str:
@@ -69,7 +70,8 @@ _PAGE = """<!doctype html>
 <style>
 :root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
 body {{ max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }}
-main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)); gap: 1.5rem; }}
+main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)); gap: 1.5rem;
+       margin-top: 1.5rem; }}
 img {{ width: 100%; aspect-ratio: 16 / 9; object-fit: cover; border-radius: .5rem;
        background: #8884; }}
 h2 {{ font-size: 1rem; margin: .5rem 0 0; overflow-wrap: anywhere; }}
@@ -77,7 +79,7 @@ p {{ margin: 0; opacity: .7; font-size: .875rem; }}
 a {{ color: inherit; }}
 </style>
 <h1>Library</h1>
-<p>{count} titles. Play one with <code>vidlift play ADDRESS</code>.</p>
+<p>{count}. Play one with <code>vidlift play ADDRESS</code>.</p>
 <main>{films}</main>
 </html>
 """
