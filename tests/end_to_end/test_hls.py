@@ -326,16 +326,24 @@ class Broadcast:
         return [answer(body="\n".join(lines).encode())]
 
 
-@pytest.mark.parametrize("vanish", [range(0), range(3, 7)], ids=["steady", "away for a while"])
-def test_a_live_film_is_followed_to_its_end(transport: bytes, vanish: range) -> None:
-    broadcast = Broadcast(transport, vanish=vanish)
-    with scripted(broadcast) as (url, _), opened(f"{url}/live.m3u8") as (film, split):
+@pytest.mark.parametrize(
+    ("vanish", "away"),
+    [(range(0), 0), (range(3, 7), 2), (range(3, 45), 20)],
+    ids=["steady", "away for two seconds", "away for twenty seconds"],
+)
+def test_a_live_film_is_followed_to_its_end(transport: bytes, vanish: range, away: float) -> None:
+    broadcast, waited = Broadcast(transport, vanish=vanish), list[float]()
+    with (
+        scripted(broadcast) as (url, _),
+        opened(f"{url}/live.m3u8", pause=waited.append) as (film, split),
+    ):
         assert film.live
         assert split.end is None
         got = take(split)
         with pytest.raises(InputError, match="live"):
             split.seek(Fraction(3))
     assert broadcast.looks > 8
+    assert sum(waited) >= away
     assert got.times == sorted(set(got.times))
     assert got.times[:12] == [Fraction(n, 12) for n in range(12)]
     lost = got.lost.get("a segment of a live film was gone", 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,10 @@ from threading import Event, Thread
 
 Script = Callable[["Asked"], Iterable[bytes]]
 """From a request to what is sent, after which the connection is closed."""
+
+
+RESET = bytes(bytearray(b"reset"))
+"""Sent by a script in the place of bytes: the connection is reset, not closed."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ def scripted(script: Script) -> Iterator[tuple[str, list[Asked]]]:
                 request = Asked(first.split(" ")[1], headers, len(asked), body, gone)
                 asked.append(request)
                 for part in script(request):
+                    if part is RESET:
+                        connection.setsockopt(
+                            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                        )
+                        break
                     connection.sendall(part)
 
     thread = Thread(target=work, name="test-server", daemon=True)

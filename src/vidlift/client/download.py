@@ -51,6 +51,10 @@ class Limits:
     seconds: float | None = None
 
 
+class _ChangedError(TransientError):
+    """What comes now does not belong to what came before."""
+
+
 class Download:
     """Iterate once, in one thread; ``cancel`` from any. What is known comes with ``open``."""
 
@@ -98,6 +102,7 @@ class Download:
         self.ranges: bool = like.ranges if like else False
         """Whether the server gives parts of it."""
 
+        self._like = like
         self.version: str | None = like.version if like else None
         """Its strong ETag, else the date of its last change, None where neither is told."""
 
@@ -130,6 +135,11 @@ class Download:
                 self.retries += 1
                 if self._cancelled.is_set():
                     break
+                if isinstance(error, _ChangedError):
+                    if at > self._start or self._like is not None:
+                        raise NetworkError(str(error)) from error
+                    pending.clear()  # nothing of it was handed on: it may begin anew
+                    self.total = self.version = None
                 begun = at > self._start or pending
                 if failures >= (self._patience.tries if begun else self._patience.first_tries):
                     raise NetworkError(f"{error}; tried {failures} times") from error
@@ -189,15 +199,15 @@ class Download:
     def _learn(self, response: httpx2.Response, at: int) -> int:
         """Note what the answer tells of the resource; returns where its body begins."""
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise NetworkError(f"{shown(self.url)}: came compressed although asked not to")
+            raise TransientError(f"{shown(self.url)}: came compressed although asked not to")
         self.found = str(response.url)
         begins, total = _extent(response, self.url)
         if response.status_code == 206 and begins != at:
-            raise NetworkError(f"{shown(self.url)}: asked from byte {at}, got from {begins}")
+            raise TransientError(f"{shown(self.url)}: asked from byte {at}, got from {begins}")
         version = _version(response)
         changed = self.version is not None and version is not None and version != self.version
         if changed or (self.total is not None and total is not None and total != self.total):
-            raise NetworkError(f"{shown(self.url)} changed on the server while it was being read")
+            raise _ChangedError(f"{shown(self.url)} changed on the server while it was being read")
         self.total = total if total is not None else self.total
         self.version = self.version or version
         self.ranges = response.status_code == 206

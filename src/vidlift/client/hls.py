@@ -7,6 +7,7 @@ playlists ──> which segment next ──> which rung ──> fetched, checked
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from typing import Any
@@ -39,16 +40,17 @@ class HlsFilm:
         patience: Patience | None = None,
         cache: Cache | None = None,
         choose: Choose = by_both,
+        clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
-        """Fetches the playlists. ``cache`` None keeps nothing.
+        """Fetches the playlists. ``cache`` None keeps nothing. ``pause`` waits.
 
         Raises ``NetworkError``, ``InputError``.
         """
         self.name = shown(url)
         self._web = web or Web()
         self._fetchers = [
-            Fetcher(self._web, cache=cache, patience=patience, pause=pause)
+            Fetcher(self._web, cache=cache, patience=patience, clock=clock, pause=pause)
             for _ in ("pictures", "sound")
         ]
         try:

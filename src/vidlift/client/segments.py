@@ -22,6 +22,9 @@ SEGMENT_MAX = 32_000_000
 SEGMENT_SECONDS = 120.0
 """Longest time that a segment may take."""
 
+SEGMENT_PATIENCE = Patience(first_tries=6)
+"""The server was there a moment ago: it may be restarting, and there is film in hand."""
+
 HEADER_MAX = 2_000_000
 KEPT = 16
 """Headers and keys kept."""
@@ -90,7 +93,10 @@ class Fetcher:
         """A segment, decrypted. Raises ``DamagedError`` for what cannot be one."""
         begun = self._clock()
         name = key_of(segment.resource)
-        data = self._get(segment.resource, came_from, SEGMENT_MAX, kept_as=name)[0]
+        patience = self._patience or SEGMENT_PATIENCE
+        data = self._get(segment.resource, came_from, SEGMENT_MAX, kept_as=name, patience=patience)[
+            0
+        ]
         self.seconds = self._clock() - begun
         try:
             if segment.key is not None:
@@ -133,7 +139,13 @@ class Fetcher:
         return self._kept[resource]
 
     def _get(
-        self, resource: Resource, came_from: str | None, most: int, *, kept_as: str | None = None
+        self,
+        resource: Resource,
+        came_from: str | None,
+        most: int,
+        *,
+        kept_as: str | None = None,
+        patience: Patience | None = None,
     ) -> tuple[bytes, str]:
         """The bytes, and where they were found; ``kept_as``: by what name in the cache."""
         if resource.end is not None and resource.end - resource.start > most:
@@ -151,7 +163,7 @@ class Fetcher:
             in_parts=False,
             came_from=came_from,
             known=None if kept is None else kept.version,
-            patience=self._patience,
+            patience=patience or self._patience,
             limits=Limits(bytes=most, seconds=SEGMENT_SECONDS),
             clock=self._clock,
             pause=self._wait,

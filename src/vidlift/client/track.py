@@ -15,6 +15,7 @@ from vidlift.client.adapt import Choose, Option, Throughput, by_both
 from vidlift.client.hosts import RefusedError, shown
 from vidlift.client.playlist import MasterList, MediaList, Segment, Variant
 from vidlift.client.segments import DamagedError, Fetcher
+from vidlift.client.web import TransientError
 from vidlift.errors import InputError, NetworkError, VidliftError
 from vidlift.stages.ahead import Ahead, ahead
 
@@ -189,7 +190,9 @@ class Track:
             return at, self._fetch(at, media, segment, start)
         except (NetworkError, DamagedError) as error:
             other = 0 if at else 1
-            final = self.fetcher.stopped or isinstance(error, RefusedError)
+            cause = error.__cause__
+            away = isinstance(cause, TransientError) and not cause.reached
+            final = away or self.fetcher.stopped or isinstance(error, RefusedError)
             if final or other >= len(self.variants) or other in self._gone:
                 raise
             try:

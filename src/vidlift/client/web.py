@@ -31,8 +31,11 @@ RETRY_AFTER_MAX = 30.0
 class TransientError(NetworkError):
     """A failure that may pass: worth trying again."""
 
-    def __init__(self, message: str, *, after: float | None = None) -> None:
+    def __init__(self, message: str, *, after: float | None = None, reached: bool = True) -> None:
         super().__init__(message)
+        self.reached = reached
+        """Whether the server was there at all."""
+
         self.after = after
         """Seconds that the server asked to wait."""
 
@@ -97,12 +100,18 @@ def _failures(url: str) -> Iterator[None]:
     try:
         yield
     except httpx2.TimeoutException as error:
-        raise TransientError(f"{shown(url)}: the server does not answer in time") from error
+        raise TransientError(
+            f"{shown(url)}: the server does not answer in time", reached=False
+        ) from error
     except socket.gaierror as error:
-        raise TransientError(f"{shown(url)}: the server's name is not known") from error
+        raise TransientError(
+            f"{shown(url)}: the server's name is not known", reached=False
+        ) from error
     except (httpx2.HTTPError, OSError) as error:
         reason = str(error) or type(error).__name__
-        raise TransientError(f"{shown(url)}: the connection failed ({reason})") from error
+        raise TransientError(
+            f"{shown(url)}: the connection failed ({reason})", reached=False
+        ) from error
 
 
 def interrupt(response: httpx2.Response) -> None:
