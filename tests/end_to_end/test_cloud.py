@@ -173,3 +173,14 @@ def test_a_title_plays_from_the_server(published: Title, base: str) -> None:
     assert receipt.size_out == (144, 96)
     assert receipt.frames_out + sum(receipt.dropped.values()) == 12
     assert receipt.extra["bytes_received"] == int(httpx2.head(url).headers["content-length"])
+
+
+def test_a_title_is_made_of_what_another_server_has(
+    published: Title, base: str, tmp_path: Path
+) -> None:
+    file = published.path(published.renditions[-1]["file"])
+    title = publish(f"{base}/{file}?of=a/b.mov", tmp_path, PublishOptions(rungs=(32,)))
+    assert title.name == "48p"
+    assert title.card["duration"] == published.card["duration"]
+    with pytest.raises(InputError, match="playlist"):
+        publish(f"{base}/{published.path('master.m3u8')}", tmp_path)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from vidlift import models, vmaf
 from vidlift.cloud.captions import Captions, read_captions
@@ -28,7 +29,7 @@ from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.jobs.join import Picture, join
 from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
 from vidlift.sinks.gop import GOP_CODECS, GopOptions
-from vidlift.sources import open_bytes
+from vidlift.sources import is_url, open_bytes
 from vidlift.sources.file import FileSource
 
 FORMAT = 4
@@ -91,7 +92,7 @@ def publish(
     nothing. Raises the errors of ``vidlift.errors``.
     """
     options = options or PublishOptions()
-    name = title_name(options.name or Path(video).stem)
+    name = title_name(options.name or _stem(str(video)))
     where = Path(library) / name
     identity = _identity(video, options)
     version = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
@@ -208,6 +209,11 @@ def _write_whole_file(
     join(picture, open_bytes(str(video)), whole, container="mp4", name=str(video))
     fragments.unlink()
     return whole
+
+
+def _stem(video: str) -> str:
+    """The name of a file or URL, without what a query adds to it."""
+    return Path(urlsplit(video).path if is_url(video) else video).stem
 
 
 def _open(video: str | Path) -> FileSource:
