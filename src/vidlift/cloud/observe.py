@@ -25,7 +25,7 @@ KINDS = {
 """What a request is counted as, by the ending of its path."""
 
 GONE = 499
-"""Noted as the status where the client went, or was cut off, before it had the whole answer."""
+"""Noted as the status where the client went, or was cut off, before it had its whole answer."""
 
 PATH_MAX = 300
 """Characters of a path in a log."""
@@ -87,9 +87,9 @@ class Observed:
         with self._under_way.track_inprogress():
             try:
                 await self._app(scope, receive, counting)
-                if not whole:
-                    status = GONE
             finally:
+                if status < 500 and not whole:
+                    status = GONE
                 self._note(scope, status, sent, self._clock() - begun)
 
     def _note(self, scope: Scope, status: int, sent: int, seconds: float) -> None:
