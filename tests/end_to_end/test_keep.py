@@ -229,6 +229,32 @@ def test_a_playlist_is_upscaled_as_a_file_is(title: Title, tmp_path: Path) -> No
         assert (entry.streams.video[0].width, entry.streams.video[0].frames) == (128, FRAMES)
 
 
+@pytest.mark.parametrize("cut", [0, 200], ids=["whole", "damaged"])
+def test_no_secret_of_a_url_is_told(tmp_path: Path, cut: int) -> None:
+    whole = make_clip(tmp_path / "clip.mp4").read_bytes()
+    content = whole[: len(whole) - cut]
+    network, report = tmp_path / "s-x2.onnx", tmp_path / "report.json"
+    network.write_bytes(plain_network(scale=2, channels=2, layers=1).data)
+    with scripted(lambda asked: [part_of(content, asked)]) as (url, _):
+        hidden = f"{url.replace('//', '//me:hush@')}/~9.1.k.hush/film.mp4?token=hush"
+        big = tmp_path / "big.mp4"
+        for line in (
+            ["upscale", hidden, big, "-m", network, "--report", report, "--no-progress"],
+            ["upscale", hidden, "--sink", "null", "-m", network, "--no-progress"],
+            ["verify", hidden, big],
+            ["play", hidden, "--display", "none", "-m", network, "--report", report],
+            ["play", hidden, "--dry-run", "-m", network],
+            ["probe", hidden],
+            ["upscale", hidden, tmp_path / "other.mp4", "-m", "none"],
+        ):
+            ended = vidlift(*line)
+            assert bool(ended.code) == bool(cut or "none" in line[-1:]), ended.err
+            assert "hush" not in ended.out + ended.err, line
+            if report.exists():
+                assert "hush" not in report.read_text()
+                report.unlink()
+
+
 def test_the_player_saves_what_it_played(title: Title, tmp_path: Path) -> None:
     kept, report = tmp_path / "kept.mp4", tmp_path / "report.json"
     with serving(title.folder.parent) as base:

@@ -10,7 +10,8 @@ import pytest
 
 from support.clips import make_clip
 from vidlift.errors import InputError
-from vidlift.player.film import LAST, Film, shown_name
+from vidlift.player.film import LAST, Film
+from vidlift.sources import shown_name
 
 FRAMES = 96
 OPTIONS = {"preset": "ultrafast", "g": "24", "bf": "2"}
@@ -103,7 +104,9 @@ def test_what_cannot_be_opened_is_closed(tmp_path: Path) -> None:
 
 def test_what_may_be_secret_in_a_url_is_not_shown() -> None:
     assert shown_name("https://me:word@host/a.mp4?token=1") == "https://host/a.mp4"
-    assert shown_name("a.mp4") == "a.mp4"
+    signed = "https://host/~1767225600.1.k2.WkQ_secret-proof/film/master.m3u8"
+    assert shown_name(signed) == "https://host/~/film/master.m3u8"
+    assert shown_name("a.mp4?b") == "a.mp4?b"
 
 
 def test_a_film_without_sound_has_none(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from here are ever connected to.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -107,9 +108,13 @@ def _inner(address: Address) -> IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
+_TOKEN = re.compile(r"/~[^/]+")
+"""A token that ``vidlift cloud sign`` put into a path."""
+
+
 def shown(url: str) -> str:
     """What messages call a URL: without the parts that may be secret, and not at any length."""
-    bare = url.partition("#")[0].partition("?")[0]
+    bare = _TOKEN.sub("/~", url.partition("#")[0].partition("?")[0])
     scheme, mark, rest = bare.partition("://")
     if mark:
         place, slash, path = rest.partition("/")

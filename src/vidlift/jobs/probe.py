@@ -9,7 +9,7 @@ from typing import Any
 
 from vidlift.color import UNSPECIFIED, ColorTags
 from vidlift.jobs.join import codec_name
-from vidlift.sources import opened_bytes
+from vidlift.sources import opened_bytes, shown_name
 from vidlift.sources.decode import open_container
 from vidlift.sources.file import FileSource
 from vidlift.video import VideoInfo
@@ -21,8 +21,8 @@ _TRANSFER = {1: "BT.709", 6: "BT.601", 13: "sRGB", 16: "PQ", 18: "HLG"}
 
 def probe(source: str | Path) -> dict[str, str]:
     """What there is to say of a video file, by topic. Raises ``InputError``."""
-    name = str(source)
-    with opened_bytes(name) as entry, closing(FileSource(entry, name=name)) as video:
+    where, name = str(source), shown_name(str(source))
+    with opened_bytes(where) as entry, closing(FileSource(entry, name=name)) as video:
         info = video.info
     found = {
         "video": f"{info.codec}, {info.width}x{info.height}, {info.layout} {info.bits} bit",
@@ -32,7 +32,7 @@ def probe(source: str | Path) -> dict[str, str]:
     }
     if info.mastering is not None or info.light is not None:
         found["hdr"] = _hdr(info)
-    with opened_bytes(name) as entry, open_container(entry, name=name) as container:
+    with opened_bytes(where) as entry, open_container(entry, name=name) as container:
         found = {"file": str(container.format.long_name), **found}
         for stream in container.streams:
             found[f"stream {stream.index}"] = _stream(stream)

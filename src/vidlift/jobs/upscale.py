@@ -164,7 +164,7 @@ class _Job:
             end=Fraction(journal.segments[-1].end),
         )
         name = self._work.name
-        with opened_bytes(name) as entry:
+        with opened_bytes(self._work.source) as entry:
             return join(picture, entry, self.whole(container), container=container, name=name)
 
     def whole(self, container: str) -> Path:

@@ -23,7 +23,7 @@ from vidlift.jobs.join import CONTAINERS, codec_name, copyable
 from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
 from vidlift.jobs.work import scaled
 from vidlift.resample import quick_resize
-from vidlift.sources import opened_bytes
+from vidlift.sources import opened_bytes, shown_name
 from vidlift.sources.decode import open_container
 from vidlift.sources.file import FileSource
 from vidlift.video import VideoInfo
@@ -61,7 +61,7 @@ def verify(source: str | Path, output: str | Path, *, report: Report = silent) -
     difference, ``InputError`` where either cannot be read."""
     with (
         opened_bytes(str(source)) as entry,
-        closing(FileSource(entry, name=str(source))) as old,
+        closing(FileSource(entry, name=shown_name(str(source)))) as old,
         closing(FileSource(output)) as new,
     ):
         scale = _same_stream(old.info, new.info)
@@ -152,7 +152,7 @@ def _same_companions(source: str | Path, output: Path) -> tuple[list[str], list[
     missing: list[str] = []
     with _open(source) as old, _open(output) as new:
         container = CONTAINERS.get(output.suffix.lower(), new.format.name)
-        wanted = list(copyable(old, container, missing, name=str(source)))
+        wanted = list(copyable(old, container, missing, name=shown_name(str(source))))
         came = list(copyable(new, container, [], name=str(output)))
         _agree("number of other streams", len(wanted), len(came))
         _agree("chapters", _chapters(old), _chapters(new))
@@ -177,7 +177,10 @@ def _kind(stream: Stream) -> tuple[str, str]:
 
 @contextmanager
 def _open(where: str | Path) -> Iterator[InputContainer]:
-    with opened_bytes(str(where)) as entry, open_container(entry, name=str(where)) as container:
+    with (
+        opened_bytes(str(where)) as entry,
+        open_container(entry, name=shown_name(str(where))) as container,
+    ):
         yield container
 
 

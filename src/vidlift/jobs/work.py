@@ -17,7 +17,7 @@ from vidlift.jobs.damage import ADVICE, Watched
 from vidlift.models import Model
 from vidlift.models.auto import Stream
 from vidlift.pipeline import Meter
-from vidlift.sources import opened_bytes
+from vidlift.sources import opened_bytes, shown_name
 from vidlift.sources.file import FileSource
 from vidlift.sources.survey import Survey, survey
 from vidlift.stages.ahead import Ahead, ahead
@@ -44,15 +44,16 @@ class Work:
     """
 
     def __init__(self, source: str, pick: Pick, *, engine: str, keep_going: bool = False) -> None:
-        self.name = source
+        self.source = source
+        self.name = shown_name(source)
         self.meter = Meter()
         with ExitStack() as opened:
             entry = opened.enter_context(opened_bytes(source))
-            self.survey: Survey = survey(entry, name=source)
+            self.survey: Survey = survey(entry, name=self.name)
             if self.survey.damage and not keep_going:
-                raise InputError(f"{source}: {self.survey.damage}; {ADVICE}")
-            self._file = opened.enter_context(closing(FileSource(entry, name=source)))
-            self._watched = Watched(self._file, name=source, keep_going=keep_going)
+                raise InputError(f"{self.name}: {self.survey.damage}; {ADVICE}")
+            self._file = opened.enter_context(closing(FileSource(entry, name=self.name)))
+            self._watched = Watched(self._file, name=self.name, keep_going=keep_going)
             info = self._file.info
             self.before: VideoInfo = replace(info, rate=info.rate or self.survey.rate)
             model, self._chosen_for = pick(self._stream())

@@ -8,13 +8,12 @@ from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from vidlift.errors import UsageError
 from vidlift.frame import Frame
 from vidlift.player.viewer import Span
 from vidlift.sinks.screen import shown_size, turn
-from vidlift.sources import is_url, open_entry
+from vidlift.sources import open_entry, shown_name
 from vidlift.sources.split import Sound, Split
 from vidlift.sources.words import Words
 from vidlift.video import VideoInfo
@@ -142,14 +141,6 @@ class Film:
             self._keeper.abandon()
             self._keeper = None
         self._open.close()
-
-
-def shown_name(where: str) -> str:
-    """What messages and receipts call a source: a URL without what may be secret in it."""
-    if not is_url(where):
-        return where
-    parts = urlsplit(where)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _keeper(entry: Any, save: Path) -> Keeper:

@@ -18,7 +18,7 @@ from vidlift.errors import OutputError, UsageError, VidliftError
 from vidlift.pipeline import Meter
 from vidlift.player import overlay
 from vidlift.player.choose import FRAMES_AHEAD, NO_SCREEN, Chooser
-from vidlift.player.film import Film, shown_name
+from vidlift.player.film import Film
 from vidlift.player.governor import Change, Governor
 from vidlift.player.loop import Loop, Record
 from vidlift.player.options import PlayOptions
@@ -30,6 +30,7 @@ from vidlift.receipt import Receipt, peak_memory_mb, process_age, stage_times
 from vidlift.rgb import to_rgb
 from vidlift.sinks.speaker import Speaker
 from vidlift.sinks.window import Window
+from vidlift.sources import shown_name
 from vidlift.stages.ahead import ahead
 from vidlift.stages.pair import pair
 

@@ -20,6 +20,15 @@ def is_url(where: str) -> bool:
     return where.lower().startswith(HTTP_SCHEMES)
 
 
+def shown_name(where: str) -> str:
+    """What messages and receipts call a source: a URL without what may be secret in it."""
+    if not is_url(where):
+        return where
+    from vidlift.client.hosts import shown
+
+    return shown(where)
+
+
 def open_bytes(where: str) -> Path | BinaryIO:
     """What a demuxer is given for a file name or an http(s) URL: a path, or bytes to be sought.
 
