@@ -14,7 +14,7 @@ import pytest
 
 from support.cli import vidlift
 from support.clips import make_clip
-from support.films import EXPECTED, FRAMES, HASTY, publish_film, up
+from support.films import EXPECTED, FRAMES, HASTY, RATE, publish_film, up
 from support.networks import plain_network
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.client.adapt import best
@@ -54,6 +54,10 @@ class Saved:
             self.chunks = list(split.sound)
 
     @property
+    def lasts(self) -> list[Fraction]:
+        return [frame.duration.limit_denominator(100) for frame in self.frames]
+
+    @property
     def times(self) -> list[Fraction]:
         return [frame.pts - self.frames[0].pts for frame in self.frames]
 
@@ -81,6 +85,7 @@ def test_a_film_is_kept_with_its_sound_in_step(title: Title, tmp_path: Path, end
     assert saved.frames[0].size == (64, 48), "the best rung"
     assert abs(saved.chunks[0].pts - saved.frames[0].pts) < Fraction(1, 10)
     assert abs(saved.sound_ends - 14) < Fraction(1, 10)
+    assert saved.lasts == [1 / RATE] * FRAMES
     assert all((a.luma == b).all() for a, b in zip(saved.frames, wanted, strict=True)), "bit by bit"
     assert [path.name for path in tmp_path.iterdir()] == [target.name], "nothing else is left"
 

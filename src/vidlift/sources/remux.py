@@ -12,6 +12,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +21,8 @@ from av.container import InputContainer, OutputContainer
 
 from vidlift.errors import InputError, OutputError
 from vidlift.sources.decode import open_container
+
+_PICTURES = ("video", 0)
 
 Move = Callable[[Fraction], Fraction | None]
 """From a packet's time in seconds to that in the file; None: it is left out."""
@@ -60,7 +63,6 @@ class _Track:
 
     def __init__(self, stretches: Sequence[Stretch], out: OutputContainer, name: str) -> None:
         self._name = name
-        self._last: dict[tuple[str, int], Fraction] = {}
         seen = [(stretch, shape) for stretch in stretches if (shape := self._look(stretch))]
         self.streams: dict[tuple[str, int], Any] = {}
         """Those of the file, by kind and number."""
@@ -77,6 +79,25 @@ class _Track:
 
     def packets(self) -> Iterator[tuple[Fraction, Any]]:
         """With the time to decode each at, which grows."""
+        coded = [shown for key, _, shown in self._moved() if key == _PICTURES]
+        table = iter(_timetable(coded))
+        last: dict[tuple[str, int], Fraction] = {}
+        for key, packet, shown in self._moved():
+            unit = packet.time_base
+            decoded = shown
+            if key == _PICTURES:
+                decoded, lasts = next(table)
+                packet.duration = _ticks(lasts, unit)
+            if key in last and decoded <= last[key]:
+                decoded = last[key] + unit
+            last[key] = decoded
+            packet.dts = _ticks(decoded, unit)
+            packet.pts = max(_ticks(shown, unit), packet.dts)
+            packet.stream = self.streams[key]
+            yield decoded, packet
+
+    def _moved(self) -> Iterator[tuple[tuple[str, int], Any, Fraction]]:
+        """What goes into the file, of which stream, and when it is shown or heard there."""
         for stretch in self._stretches:
             with self._open(stretch) as entry:
                 streams = _streams(entry)
@@ -87,30 +108,15 @@ class _Track:
                 }
                 move: Move | None = None
                 for packet in _demux(entry, list(streams.values())):
+                    time = packet.pts * packet.time_base
                     if move is None:
-                        move = stretch.move(packet.pts * packet.time_base)
-                    key = keys[packet.stream_index]
-                    moved = self._moved(packet, move, key, headers[key])
-                    if moved is not None:
-                        yield moved.dts * moved.time_base, moved
-
-    def _moved(self, packet: Any, move: Move, key: tuple[str, int], header: bytes) -> Any:
-        unit = packet.time_base
-        shown = move(packet.pts * unit)
-        if key not in self.streams or shown is None:
-            return None
-        by = shown - packet.pts * unit
-        decoded = packet.dts * unit + by
-        if key in self._last and decoded <= self._last[key]:
-            decoded = self._last[key] + unit
-        self._last[key] = decoded
-        if header and packet.is_keyframe:
-            packet = _with_header(packet, header)
-        packet.time_base = unit
-        packet.dts = _ticks(decoded, unit)
-        packet.pts = max(_ticks(shown, unit), packet.dts)
-        packet.stream = self.streams[key]
-        return packet
+                        move = stretch.move(time)
+                    key, shown = keys[packet.stream_index], move(time)
+                    if key not in self.streams or shown is None:
+                        continue
+                    if headers[key] and packet.is_keyframe:
+                        packet = _with_header(packet, headers[key])
+                    yield key, packet, shown
 
     def _look(self, stretch: Stretch) -> _Shape | None:
         try:
@@ -158,30 +164,30 @@ def _streams(entry: InputContainer) -> dict[tuple[str, int], Any]:
 
 
 def _demux(entry: InputContainer, streams: list[Any]) -> Iterator[Any]:
-    """The packets that have a time, as far as they can be read, each with a time to decode at.
-
-    Demuxers find that out by reordering, and leave it open for the first ones.
-    """
-    waiting: dict[int, list[Any]] = {}
+    """The packets that have a time, as far as they can be read."""
     try:
         for packet in entry.demux(streams):
-            if not packet.size or packet.pts is None or packet.is_corrupt:
-                continue
-            held = waiting.setdefault(packet.stream_index, [])
-            if packet.dts is None:
-                held.append(packet)
-                continue
-            for back, early in enumerate(reversed(held), start=1):
-                early.dts = packet.dts - back * (early.duration or 1)
-            yield from held
-            held.clear()
-            yield packet
+            if packet.size and packet.pts is not None and not packet.is_corrupt:
+                yield packet
     except (av.FFmpegError, OSError):
-        pass
-    for held in waiting.values():
-        for packet in held:
-            packet.dts = packet.pts
-        yield from held
+        return
+
+
+def _timetable(coded: Sequence[Fraction]) -> Iterator[tuple[Fraction, Fraction]]:
+    """When to decode each picture, and how long it is shown, by the times at which they are.
+
+    Segments squeeze the first ones, since they cannot be decoded before time 0; here they may be.
+    """
+    places = sorted(range(len(coded)), key=coded.__getitem__)
+    lasts = [Fraction(0)] * len(coded)
+    for this, following in pairwise(places):
+        lasts[this] = coded[following] - coded[this]
+    if len(places) > 1:
+        lasts[places[-1]] = lasts[places[-2]]
+    begins = list(accumulate(lasts, initial=Fraction(0)))
+    early = min((a - b for a, b in zip(coded, begins, strict=False)), default=Fraction(0))
+    for begin, length in zip(begins, lasts, strict=False):
+        yield begin + early, length
 
 
 def _with_header(packet: Any, header: bytes) -> Any:
