@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -13,6 +14,7 @@ import pytest
 
 from support.cli import vidlift
 from support.films import EXPECTED, HASTY, faulty, files_of, library, opened, publish_film, take
+from support.networks import plain_network
 from support.servers import RESET, Asked, Script, answer, part_of, scripted
 from vidlift.client import segments, web
 from vidlift.client.adapt import best
@@ -272,3 +274,28 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     unknown = vidlift("play", "http://no-such-host.invalid/film.m3u8", "--display", "none")
     assert unknown.code == 5
     assert "name is not known" in unknown.complaint
+
+
+def test_the_player_goes_on_where_the_size_changes(title: Title, tmp_path: Path) -> None:
+    """The first four seconds come from the least rung, what follows from the best."""
+    network, report = tmp_path / "s-x2.onnx", tmp_path / "report.json"
+    network.write_bytes(plain_network(scale=2, channels=2, layers=1).data)
+
+    def fault(asked: Asked, _: bytes) -> bytes | None:
+        return answer("404 Not Found") if asked.path.endswith("48p/00000.m4s") else None
+
+    with scripted(faulty(title, fault)) as (url, _):
+        ended = vidlift(
+            "play", f"{url}/master.m3u8", "--display", "none", "-m", network,
+            "--duration", "4.9", "--report", report,
+        )  # fmt: skip
+    assert ended.code == 0, ended.err
+    found = json.loads(report.read_text())
+    assert found["frames_in"] == 15
+    assert found["frames_out"] + sum(found["dropped"].values()) == 15
+    (received,) = found["extra"]["network"]
+    assert received["rungs"]["32p"] == 4
+    assert received["rungs"]["48p"] >= 4
+    chosen = [round(change["time"]) for change in found["extra"]["changes"]]
+    assert chosen[0] == 0
+    assert 4 in chosen, "anew for the other size"
