@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,12 @@ from vidlift.descriptor import SCALES
 from vidlift.errors import ModelError
 from vidlift.models import check, graph, kernels
 from vidlift.models.core import extract
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+MAX_BYTES = {"s": 24_000, "m": 64_000, "l": 180_000, "xl": 600_000}
+MAX_MACS = {"s": 360, "m": 1_050, "l": 3_300, "xl": 10_600}
+"""Multiply-accumulates per output pixel."""
 
 Change = Callable[[onnx.ModelProto], None]
 
@@ -167,6 +174,26 @@ class TestTheCatalogue:
             "sha256": model.sha256,
             "bytes": len(model.data),
         }
+
+    @pytest.mark.parametrize("name", models.names())
+    def test_a_tier_fits_into_its_bytes_and_operations(self, name: str) -> None:
+        card = models.card(name)
+        assert card is not None
+        assert card["bytes"] <= MAX_BYTES[card["tier"]]
+        assert card["mac_per_output_pixel"] <= MAX_MACS[card["tier"]]
+
+    @pytest.mark.parametrize("name", models.names())
+    def test_every_shipped_network_has_its_recipe_and_log(self, name: str) -> None:
+        """A variant, such as one in 8 bits, has those of the network that it was made from."""
+        card = models.card(name)
+        assert card is not None
+        own = card["recipe"]
+        recipe = tomllib.loads((RECIPES / f"{own['name']}.toml").read_text())
+        assert {key: recipe[key] for key in ("name", "tier", "scale", "architecture")} == {
+            key: own[key] for key in ("name", "tier", "scale", "architecture")
+        }
+        log = (RECIPES / f"{own['name']}.log.jsonl").read_text().splitlines()
+        assert json.loads(log[-1])["step"] == own["steps"]
 
     @pytest.mark.parametrize("name", [*models.names(), *(f"bicubic-x{s}" for s in SCALES)])
     def test_every_shipped_model_passes_the_door(self, name: str) -> None:

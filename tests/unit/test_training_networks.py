@@ -128,3 +128,12 @@ def test_macs_are_counted_per_low_resolution_pixel(name: str, scale: int, macs: 
 def test_a_name_that_is_no_architecture_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="plain-16x6"):
         architectures.build(name, scale=2)
+
+
+def test_a_model_may_have_another_name_than_its_recipe(tmp_path: Path) -> None:
+    state = checkpoint_of(architectures.build("plain-4x1", scale=2), "plain-4x1", scale=2)
+    where = export.write(state, tmp_path, name="s-x2-clean")
+    card = models.card(where)
+    assert card is not None
+    assert (where.stem, card["name"], card["recipe"]["name"]) == ("s-x2-clean", "s-x2-clean", "m")
+    assert models.describe(where).name == "s-x2-clean"

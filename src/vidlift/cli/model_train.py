@@ -142,15 +142,11 @@ def export(
 ) -> None:
     """Write the model file of a run and its card, checked against the trained network."""
     need_torch()
-    from dataclasses import replace
-
     from vidlift.training import checkpoint
     from vidlift.training.export import write
 
     state = checkpoint.load(run / checkpoint.FILE)
-    if name is not None:
-        state = replace(state, recipe=replace(state.recipe, name=name))
-    where = write(state, folder, half=half)
+    where = write(state, folder, half=half, name=name)
     out.print(f"{where}: {where.stat().st_size} bytes, {state.step} steps", soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ shuffled to full size: bytes are a quarter of the traffic of floats.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,11 @@ from vidlift.training.checkpoint import Checkpoint
 DATA = (
     "photographs, drawings and text of free licences, each named in NOTICE; "
     "down-scaled by antialiased bicubic"
+)
+
+DATA_OF_PACKS = (
+    "the packs {packs}: pictures, and shots of pictures and of the clips named in NOTICE, through "
+    "the codecs of `vidlift data pack --sequences`"
 )
 
 DATA_OF_TITLES = (
@@ -135,10 +140,14 @@ def card_of(
 
 def _data(state: Checkpoint) -> str:
     recipe = state.recipe
-    if not recipe.titles:
-        return DATA
-    names = ", ".join(Path(title).name for title in recipe.titles)
-    return DATA_OF_TITLES.format(titles=names, crf=recipe.title_crf)
+    if recipe.titles:
+        names = ", ".join(Path(title).name for title in recipe.titles)
+        return DATA_OF_TITLES.format(titles=names, crf=recipe.title_crf)
+    parts = [DATA] if recipe.pictures else []
+    if recipe.packs:
+        names = ", ".join(Path(pack).name for pack in recipe.packs)
+        parts.append(DATA_OF_PACKS.format(packs=names))
+    return "; ".join(parts)
 
 
 def write(
@@ -146,13 +155,16 @@ def write(
     folder: Path,
     *,
     half: bool = False,
+    name: str | None = None,
     figures: Mapping[str, Any] | None = None,
 ) -> Path:
     """Export a checkpoint: the model and its card, in a folder; returns the path of the model.
 
+    ``name`` is that of the model, the recipe's unless said; the card names the recipe by its own.
     Raises ``OutputError`` where they cannot be written.
     """
-    model = export(state, half=half)
+    named = replace(state, recipe=replace(state.recipe, name=name or state.recipe.name))
+    model = export(named, half=half)
     return _write(model, card_of(state, model, figures=figures), folder)
 
 
