@@ -69,6 +69,7 @@ _KILLED = """
 import os, signal, sys
 from vidlift.cloud import journal, publish
 from vidlift.cloud.publish import PublishOptions
+from vidlift.jobs import notes
 
 def die(*_arguments, **_more):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -80,11 +81,11 @@ if when.isdecimal():
 elif when == "before the line":
     journal.Journal.add = die
 elif when == "half a line":
-    def torn(self, row):
-        with self._lines.open("a") as lines:
+    def torn(self, content):
+        with self.where.open("a") as lines:
             lines.write('{"start": "0", "en')
         die()
-    journal.Journal.add = torn
+    notes.Lines.add = torn
 elif when == "before the poster":
     publish.write_poster = die
 elif when == "before the card":

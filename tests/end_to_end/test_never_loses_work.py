@@ -79,7 +79,7 @@ def _finish(clip: Path, output: Path, undisturbed: str, *, resumed: int) -> None
 
 _KILLED = """
 import os, signal, sys
-from vidlift.jobs import journal, upscale, work
+from vidlift.jobs import journal, notes, upscale, work
 from vidlift.jobs.upscale import UpscaleOptions, upscale_file
 from vidlift.sinks.file import EncoderOptions
 
@@ -95,10 +95,10 @@ elif when == "before the line":
     journal._digest = die
 elif when == "half a line":
     def torn(self, content):
-        with (self.folder / "journal.jsonl").open("a") as lines:
+        with self.where.open("a") as lines:
             lines.write('{"index": 0, "fra')
         die()
-    journal.Journal._append = torn
+    notes.Lines.add = torn
 elif when == "before it is joined":
     upscale.join = die
 elif when == "before it has its name":

@@ -11,7 +11,6 @@ The folder becomes the title, and what begins with a dot is served by nobody.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,8 +20,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from vidlift.cloud.files import write_whole
-from vidlift.errors import OutputError, UsageError
+from vidlift.errors import OutputError
+from vidlift.jobs.notes import Lines, alone, read_note, write_whole
 
 NOTE, SEGMENTS, LOCK = ".job.json", ".segments.jsonl", ".lock"
 
@@ -58,41 +57,29 @@ class Journal:
         self.content = folder / version
         """Where the title's files are written."""
 
-        self._lines = folder / SEGMENTS
         self.content.mkdir(exist_ok=True)
-        self.rows: list[Row] = list(self._finished())
-        write_whole(self._lines, "".join(map(_line, self.rows)).encode())
+        self.rows: list[Row] = []
+        self._lines = Lines(folder / SEGMENTS, self._take)
 
     def path(self, rung: str, index: int) -> Path:
         return self.content / rung / f"{index:05d}.m4s"
 
     def add(self, row: Row) -> None:
         """Note a segment whose files are on the disk."""
+        self._lines.add(asdict(row))
         self.rows.append(row)
-        write_whole(self._lines, "".join(map(_line, self.rows)).encode())
 
-    def _finished(self) -> Iterator[Row]:
-        """The segments from the first on, up to the first that is not whole."""
+    def _take(self, content: Any) -> bool:
+        """Note a segment of before, if its files are whole."""
         try:
-            lines = self._lines.read_text().splitlines()
-        except OSError:
-            return
-        for index, line in enumerate(lines):
-            try:
-                row = Row(**json.loads(line))
-                whole = all(
-                    self.path(rung, index).stat().st_size == size
-                    for rung, size in row.sizes.items()
-                )
-            except (ValueError, TypeError, OSError):
-                return
-            if not whole:
-                return
-            yield row
-
-
-def _line(row: Row) -> str:
-    return json.dumps(asdict(row)) + "\n"
+            row = Row(**content)
+            for rung, size in row.sizes.items():
+                if self.path(rung, len(self.rows)).stat().st_size != size:
+                    return False
+        except (AttributeError, TypeError, OSError):
+            return False
+        self.rows.append(row)
+        return True
 
 
 @contextmanager
@@ -103,20 +90,15 @@ def open_journal(folder: Path, identity: Mapping[str, Any], version: str) -> Ite
     to be gone on with. Raises ``UsageError`` while another process works on it, ``OutputError``
     where it cannot be written.
     """
+    busy = f"another vidlift is publishing into {folder} at this moment"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
+        (folder / LOCK).touch()
     except OSError as error:
         raise OutputError(f"cannot write into {folder.parent}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(
-                f"another vidlift is publishing into {folder} at this moment"
-            ) from error
+    with alone(folder / LOCK, busy=busy):
         note = folder / NOTE
-        if _read(note) != identity:
+        if read_note(note) != identity:
             for old in folder.iterdir():
                 if old.is_dir():
                     shutil.rmtree(old)
@@ -136,10 +118,3 @@ def forget(title: Path) -> None:
     """Remove what was remembered from a folder that has become a title."""
     for name in (SEGMENTS, NOTE, LOCK):
         (title / name).unlink(missing_ok=True)
-
-
-def _read(note: Path) -> Any:
-    try:
-        return json.loads(note.read_text())
-    except (OSError, ValueError):
-        return None

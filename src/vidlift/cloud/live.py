@@ -23,7 +23,6 @@ from typing import Any, BinaryIO
 
 from vidlift import __version__
 from vidlift.cloud.boxes import Sample, codec_string, fragment, header_of, timescale
-from vidlift.cloud.files import write_whole
 from vidlift.cloud.ladder import Rung, brought_down, rungs, shrink
 from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
 from vidlift.cloud.pack import segment_of
@@ -31,6 +30,7 @@ from vidlift.cloud.playlists import Alternative, Variant, master_playlist, media
 from vidlift.cloud.sounds import SoundEncoder
 from vidlift.errors import OutputError
 from vidlift.frame import Frame
+from vidlift.jobs.notes import write_whole
 from vidlift.sinks.gop import GOP_CODECS, Gop, GopEncoder, GopOptions
 from vidlift.sources.split import SoundChunk, Split
 from vidlift.stages.ahead import Ahead, ahead

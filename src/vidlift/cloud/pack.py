@@ -16,11 +16,11 @@ from fractions import Fraction
 from itertools import groupby
 
 from vidlift.cloud.boxes import Sample, fragment, header_of, timescale
-from vidlift.cloud.files import sync_folder, write_whole
 from vidlift.cloud.gain import Gain
 from vidlift.cloud.journal import Journal, Row
 from vidlift.cloud.ladder import Rung, brought_down, shrink
 from vidlift.frame import Frame
+from vidlift.jobs.notes import sync, write_whole
 from vidlift.sinks.gop import GOP_CODECS, Gop, GopEncoder, GopOptions, Packet
 from vidlift.sources.file import FileSource
 from vidlift.stages.ahead import ahead
@@ -134,7 +134,7 @@ class Packer:
             if index == 0:
                 write_whole(journal.content / rung.name / "init.mp4", header)
             write_whole(journal.path(rung.name, index), data)
-            sync_folder(journal.content / rung.name)
+            sync(journal.content / rung.name)
         names = [rung.name for rung in self._rungs]
         gain: Gain = {}
         if self._measure is not None:

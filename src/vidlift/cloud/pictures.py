@@ -9,9 +9,9 @@ from fractions import Fraction
 from PIL import Image, ImageStat
 
 from vidlift.cloud.captions import stamp
-from vidlift.cloud.files import write_whole
 from vidlift.cloud.journal import Journal
 from vidlift.errors import InputError
+from vidlift.jobs.notes import write_whole
 from vidlift.rgb import to_rgb
 from vidlift.sinks.screen import Turn, shown_size, turn
 from vidlift.sources.file import FileSource

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from vidlift import models, vmaf
 from vidlift.cloud.captions import Captions, read_captions
 from vidlift.cloud.card import make_card, needless_rungs, rendition
-from vidlift.cloud.files import sync_folder, write_whole
 from vidlift.cloud.gain import TIERS, GainMeter
 from vidlift.cloud.journal import Journal, forget, open_journal
 from vidlift.cloud.ladder import LADDER, Rung, brought_down, rungs
@@ -27,6 +26,7 @@ from vidlift.cloud.playlists import media_playlist
 from vidlift.cloud.sounds import SoundTrack, write_sounds
 from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.jobs.join import Picture, join
+from vidlift.jobs.notes import sync, write_whole
 from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
 from vidlift.sinks.gop import GOP_CODECS, GopOptions
 from vidlift.sources import is_url, open_bytes
@@ -268,7 +268,7 @@ def _appear(journal: Journal, where: Path, *, old: Title | None) -> None:
     """
     version = journal.content.name
     if old is None:
-        sync_folder(journal.folder)
+        sync(journal.folder)
         journal.folder.replace(where)
         forget(where)
     else:
@@ -282,4 +282,4 @@ def _appear(journal: Journal, where: Path, *, old: Title | None) -> None:
             if folder.is_dir() and folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(journal.folder, ignore_errors=True)
-    sync_folder(where.parent)
+    sync(where.parent)

@@ -16,7 +16,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from vidlift.cloud.boxes import Sample, codec_string, fragment, header_of, timescale
-from vidlift.cloud.files import write_whole
+from vidlift.jobs.notes import write_whole
 from vidlift.sources import open_bytes
 from vidlift.sources.decode import open_container
 from vidlift.sources.split import RATE, Sound, SoundChunk

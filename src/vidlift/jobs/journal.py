@@ -13,20 +13,18 @@ machine stops at, what is lost is at most the segment in the making.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from vidlift.errors import OutputError, UsageError
+from vidlift.jobs.notes import Lines, alone, read_note, sync, write_whole
 
 FORMAT = 1
 """Raised when a job of an older Vidlift cannot be gone on with."""
@@ -54,7 +52,7 @@ class Journal:
         self.folder = folder
         self.segments: list[Segment] = []
         self._notes: dict[str, Any] = {}
-        self._read()
+        self._lines = Lines(folder / "journal.jsonl", self._take)
 
     @property
     def frames(self) -> int:
@@ -72,8 +70,8 @@ class Journal:
         """Note that the next segment's file is complete: first the file, then its line."""
         index = len(self.segments)
         where = self.path(index)
-        _sync(where)
-        _sync(self.folder)
+        sync(where)
+        sync(self.folder)
         segment = Segment(
             index=index,
             frames=frames,
@@ -82,7 +80,7 @@ class Journal:
             start=str(start),
             end=str(end),
         )
-        self._append(asdict(segment))
+        self._lines.add(asdict(segment))
         self.segments.append(segment)
 
     @property
@@ -110,22 +108,12 @@ class Journal:
     def remove(self) -> None:
         """The job is done: leave nothing behind."""
         # The journal first: what is left when this is cut short is then nobody's work.
-        (self.folder / "journal.jsonl").unlink(missing_ok=True)
+        self._lines.where.unlink(missing_ok=True)
         shutil.rmtree(self.folder)
 
-    def _read(self) -> None:
-        """Take up what is whole, from the first line on; forget the rest."""
+    def _take(self, content: Any) -> bool:
+        """Take up what a line says, if it can be relied upon."""
         try:
-            *lines, torn = (self.folder / "journal.jsonl").read_text(errors="replace").split("\n")
-        except OSError:
-            return
-        whole = list(takewhile(self._take, lines))
-        if torn or len(whole) < len(lines):
-            _rewrite(self.folder / "journal.jsonl", whole)
-
-    def _take(self, line: str) -> bool:
-        try:
-            content = json.loads(line)
             if "index" not in content:
                 self._notes.update(content)
                 return True
@@ -141,14 +129,8 @@ class Journal:
         return True
 
     def _note(self, name: str, value: object) -> None:
-        self._append({name: value})
+        self._lines.add({name: value})
         self._notes[name] = value
-
-    def _append(self, content: Mapping[str, object]) -> None:
-        with (self.folder / "journal.jsonl").open("a") as lines:
-            lines.write(json.dumps(content) + "\n")
-            lines.flush()
-            os.fsync(lines.fileno())
 
 
 @contextmanager
@@ -161,18 +143,13 @@ def open_journal(
     folder holds another job's work and ``resume`` is set, or when another process works on it;
     ``OutputError`` when it cannot be written.
     """
+    lock = folder / "lock"
     try:
         folder.mkdir(parents=False, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        lock.touch()
     except OSError as error:
         raise OutputError(f"cannot write beside the output: {folder}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(
-                f"another vidlift is working on {folder.stem} at this moment"
-            ) from error
+    with alone(lock, busy=f"another vidlift is working on {folder.stem} at this moment"):
         _agree(folder, {"format": FORMAT, **identity}, resume=resume)
         journal = Journal(folder)
         try:
@@ -186,8 +163,8 @@ def open_journal(
 def _agree(folder: Path, identity: Mapping[str, object], *, resume: bool) -> None:
     """Make sure that what the folder holds is of this job, or nothing."""
     note = folder / "job.json"
-    before = _read_note(note)
-    if before is not None and resume:
+    before = read_note(note)
+    if isinstance(before, dict) and resume:
         changed = [key for key in identity if before.get(key) != identity[key]]
         if not changed:
             return
@@ -204,34 +181,14 @@ def _agree(folder: Path, identity: Mapping[str, object], *, resume: bool) -> Non
     for old in folder.iterdir():
         if old.name != "lock":
             old.unlink()
-    part = note.with_suffix(".part")
-    part.write_text(json.dumps(identity, indent=2) + "\n")
-    _sync(part)
-    part.replace(note)
-    _sync(folder)
+    write_whole(note, (json.dumps(identity, indent=2) + "\n").encode())
+    sync(folder)
 
 
 def _short(value: object) -> str:
     """A value as a message shows it: of a digest, enough to tell it from another."""
     text = str(value)
     return f"{text[:12]}…" if len(text) == 64 and " " not in text else text
-
-
-def _read_note(note: Path) -> dict[str, object] | None:
-    """The job's note, or None where there is none that can be read: a job not yet begun."""
-    try:
-        content = json.loads(note.read_text())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _rewrite(journal: Path, lines: list[str]) -> None:
-    """Drop what came after the last whole line, so that the next one stands on its own."""
-    part = journal.with_suffix(".part")
-    part.write_text("".join(line + "\n" for line in lines))
-    _sync(part)
-    part.replace(journal)
 
 
 def _segment_path(folder: Path, index: int) -> Path:
@@ -247,12 +204,3 @@ def _likeness(where: Path) -> list[int]:
 def _digest(where: Path) -> str:
     with where.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _sync(where: Path) -> None:
-    """Have the disk hold a file, or a folder's list of names, before going on."""
-    handle = os.open(where, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,89 @@
+"""What journals are made of, so that the machine may stop at any moment.
+
+Files are there whole or not at all, lines count once they are whole, and a folder is worked in
+by one process at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from vidlift.errors import UsageError
+
+
+class Lines:
+    """A file that only grows, by a line of JSON at a time."""
+
+    def __init__(self, where: Path, take: Callable[[Any], bool]) -> None:
+        """Give what each line says to ``take``, from the first on, until it refuses one.
+
+        That line, and one that is torn, and all after them, are forgotten.
+        """
+        self.where = where
+        try:
+            *lines, torn = where.read_text(errors="replace").split("\n")
+        except OSError:
+            return
+        whole = list(takewhile(lambda line: _taken(line, take), lines))
+        if torn or len(whole) < len(lines):
+            write_whole(where, "".join(line + "\n" for line in whole).encode())
+
+    def add(self, content: Mapping[str, object]) -> None:
+        """Write a line; the disk holds it when this returns."""
+        with self.where.open("a") as lines:
+            lines.write(json.dumps(content) + "\n")
+            lines.flush()
+            os.fsync(lines.fileno())
+
+
+def _taken(line: str, take: Callable[[Any], bool]) -> bool:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return False
+    return take(content)
+
+
+@contextmanager
+def alone(lock: Path, *, busy: str) -> Iterator[None]:
+    """Hold a lock. Raises ``UsageError``, with ``busy``, while another process does."""
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(busy) from error
+        yield
+
+
+def read_note(where: Path) -> Any:
+    """What a file of JSON says, None where there is none that can be read."""
+    try:
+        return json.loads(where.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def write_whole(where: Path, data: bytes) -> None:
+    """Write a file so that its name never stands for a part of it."""
+    part = where.with_name(f".{where.name}.part")
+    with part.open("wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(where)
+
+
+def sync(where: Path) -> None:
+    """Have the disk hold a file, or a folder's list of names, before going on."""
+    handle = os.open(where, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

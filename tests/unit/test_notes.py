@@ -1,0 +1,70 @@
+"""What journals are made of: whenever a machine stops, whole lines are kept and others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidlift.errors import UsageError
+from vidlift.jobs.notes import Lines, alone, read_note, write_whole
+
+ROWS: list[dict[str, Any]] = [{"n": 0}, {"n": 1, "name": "zwölf\n"}, {"n": 2, "list": [1, 2]}]
+
+
+def read(where: Path) -> tuple[Lines, list[Any]]:
+    seen: list[Any] = []
+
+    def take(content: Any) -> bool:
+        if not isinstance(content, Mapping) or content.get("n") != len(seen):
+            return False
+        seen.append(content)
+        return True
+
+    return Lines(where, take), seen
+
+
+@given(st.data())
+def test_cut_anywhere_it_goes_on_after_the_last_whole_line(data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        where = Path(folder) / "lines.jsonl"
+        lines, seen = read(where)
+        assert seen == []
+        for row in ROWS:
+            lines.add(row)
+        whole = where.read_bytes()
+        cut = data.draw(st.integers(0, len(whole)))
+        rest = data.draw(st.sampled_from([b"", b"\n", b'{"n"', b"\xff\xff", b"[1]\n", b"3\n\n"]))
+        where.write_bytes(whole[:cut] + rest)
+        lines, seen = read(where)
+        assert seen == ROWS[: len(seen)]
+        assert len(seen) >= whole[:cut].count(b"\n")
+        kept = list(seen)
+        for row in ROWS[len(kept) :]:
+            lines.add(row)
+        assert read(where)[1] == ROWS
+        assert where.read_bytes() == whole
+
+
+def test_a_lock_is_for_one_at_a_time(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with alone(lock, busy=""), pytest.raises(UsageError, match="busy"), alone(lock, busy="busy"):
+        pass
+    with alone(lock, busy="busy"):
+        pass
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff"])
+def test_a_note_that_cannot_be_read_is_none(tmp_path: Path, content: bytes | None) -> None:
+    where = tmp_path / "note.json"
+    if content is not None:
+        where.write_bytes(content)
+    assert read_note(where) is None
+    write_whole(where, b'{"a": 1}')
+    assert read_note(where) == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["note.json"]
