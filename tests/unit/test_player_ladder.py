@@ -1,0 +1,182 @@
+"""Which networks there are for a film, and at which scale."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from support.frames import make_frame
+from support.networks import plain_network
+from vidlift import models
+from vidlift.models import Model
+from vidlift.player import calibration
+from vidlift.player.calibration import Speeds
+from vidlift.player.ladder import Engines, Ladders, fitting_scale
+from vidlift.player.shelf import Shelf
+from vidlift.stages.pair import Pair
+from vidlift.video import VideoInfo
+
+PAIR = Pair(first=make_frame(), second=make_frame(Fraction(1, 24)))
+
+INFO = VideoInfo(
+    width=48,
+    height=32,
+    bits=8,
+    layout="yuv420p",
+    codec="h264",
+    time_base=Fraction(1, 24),
+    rate=Fraction(24),
+)
+
+
+PROBE = Pair(first=make_frame(size=(48, 32)), second=make_frame(1, size=(48, 32)))
+
+
+@pytest.fixture
+def catalogue(monkeypatch: pytest.MonkeyPatch) -> dict[str, Model]:
+    """Two small networks of scale 2 in the place of those shipped."""
+    found = {
+        f"{tier}-x2": plain_network(scale=2, tier=tier, channels=2, layers=layers)
+        for tier, layers in (("s", 1), ("l", 2))
+    }
+    monkeypatch.setattr(models, "names", lambda: sorted(found))
+    load = models.load
+    monkeypatch.setattr(models, "load", lambda name: found.get(str(name)) or load(name))
+    # However busy the machine is that runs the test.
+    monkeypatch.setattr(calibration, "BUDGET", 1e6)
+    monkeypatch.setattr(calibration, "HOPELESS", 1e6)
+    return found
+
+
+def ladders(where: Path, **more: object) -> Ladders:
+    speeds = Speeds(where / "speeds.json")
+    return Ladders(INFO, engines=Engines(threads=1), speeds=speeds, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_ladder_is_measured_once_and_then_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ladders(tmp_path).rungs(2)
+    assert [(rung.name, rung.tier) for rung in first] == [
+        ("bicubic-x2", "kernel"),
+        ("s-x2", "s"),
+        ("l-x2", "l"),
+    ]
+    monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("again"))
+    again = ladders(tmp_path).rungs(2)
+    assert [rung.name for rung in again] == [rung.name for rung in first]
+    assert [rung.cost for rung in again] == pytest.approx([rung.cost for rung in first], abs=1e-6)
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_trial_shows_what_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ladders(tmp_path)
+    assert not made.known(2)
+    seen = list(made.trial(2, PROBE))
+    assert [(name, frame.size) for name, frame in seen] == [
+        (name, (2 * INFO.width, 2 * INFO.height)) for name in ("bicubic-x2", "s-x2", "l-x2")
+    ]
+    monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("again"))
+    assert made.known(2)
+    assert [rung.name for rung in made.rungs(2)] == [name for name, _ in seen]
+    assert list(ladders(tmp_path).trial(2, PROBE)) == []
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_what_there_was_no_time_for_is_all_that_is_measured_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def measure(networks: calibration.Networks, **_: object) -> dict[str, float]:
+        asked.append([name for name, _ in networks])
+        return dict.fromkeys(asked[-1][:2], 0.001)
+
+    monkeypatch.setattr(calibration, "measure", measure)
+    for _ in range(3):
+        made = ladders(tmp_path)
+        assert len(made.rungs(2)) == min(1 + len(asked), 3)
+        assert made.known(2)
+    assert asked == [["bicubic-x2", "s-x2", "l-x2"], ["l-x2"]]
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_another_size_or_engine_is_measured_anew(tmp_path: Path) -> None:
+    ladders(tmp_path).rungs(2)
+    kept = set(json.loads((tmp_path / "speeds.json").read_text()))
+    speeds = Speeds(tmp_path / "speeds.json")
+    engines = Engines(engine="onnxruntime", threads=1)
+    Ladders(INFO, engines=engines, speeds=speeds).rungs(2)
+    assert len(set(json.loads((tmp_path / "speeds.json").read_text())) - kept) == len(kept)
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_scale_without_networks_is_plain_and_scale_1_costs_nothing(tmp_path: Path) -> None:
+    made = ladders(tmp_path)
+    assert [rung.name for rung in made.rungs(4)] == ["bicubic-x4"]
+    (as_it_is,) = made.rungs(1)
+    network = made.open(as_it_is)
+    assert network.pair(PAIR.first, PAIR.second) == (PAIR.first, PAIR.second)
+
+
+def test_of_the_variants_of_a_tier_the_fastest_is_taken(
+    tmp_path: Path, catalogue: dict[str, Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = catalogue["l-x2"]
+    for name in ("l-x2-int8", "l-x2-other"):
+        descriptor = replace(plain.descriptor, name=name)
+        catalogue[name] = replace(plain, descriptor=descriptor, sha256=name)
+    costs = {"bicubic-x2": 1.0, "s-x2": 2.0, "l-x2": 9.0, "l-x2-int8": 4.0, "l-x2-other": 5.0}
+    monkeypatch.setattr(calibration, "measure", lambda *_arguments, **_more: costs)
+    assert [rung.name for rung in ladders(tmp_path).rungs(2)] == ["bicubic-x2", "s-x2", "l-x2-int8"]
+
+
+def test_one_model_asked_for_is_the_only_network(
+    tmp_path: Path, catalogue: dict[str, Model]
+) -> None:
+    made = ladders(tmp_path, model=catalogue["l-x2"])
+    assert [rung.name for rung in made.rungs(2)] == ["bicubic-x2", "l-x2"]
+    plain = ladders(tmp_path, model=models.kernel(scale=2))
+    assert [rung.name for rung in plain.rungs(2)] == ["bicubic-x2"]
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_networks_of_a_ladder_make_pairs_bigger(tmp_path: Path) -> None:
+    made = ladders(tmp_path)
+    shelf = Shelf(made.open)
+    rungs = made.rungs(2)
+    for rung in rungs:
+        first, second = shelf.take(rung, PAIR).pair(PAIR.first, PAIR.second)
+        assert first.size == second.size == (64, 48)
+    assert set(made.engine_of) == {rung.name for rung in rungs}
+    shelf.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "area", "wanted"),
+    [
+        ((480, 270), (1920, 1080), 4),
+        ((480, 270), (1853, 1042), 4),
+        ((640, 360), (1920, 1080), 3),
+        ((854, 480), (1920, 1080), 2),
+        ((960, 540), (1920, 1080), 2),
+        ((1920, 1080), (1920, 1080), 1),
+        ((1920, 1080), (1280, 720), 1),
+        ((1280, 720), (1920, 1080), 2),
+        ((480, 270), (480, 270), 1),
+        ((480, 270), (640, 360), 2),
+        ((270, 480), (1920, 1080), 2),
+    ],
+)
+def test_the_scale_fits_the_area(size: tuple[int, int], area: tuple[int, int], wanted: int) -> None:
+    assert fitting_scale(size, area) == wanted
+
+
+def test_the_scale_is_one_that_has_networks() -> None:
+    assert fitting_scale((854, 480), (1920, 1080), scales=[4]) == 4
+    assert fitting_scale((480, 270), (1920, 1080), scales=[2, 3]) == 3
