@@ -54,30 +54,47 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def base(folder: Path, keys: Path) -> Iterator[str]:
-    require("nginx")
-    library = folder / "library"
+def library(folder: Path) -> Path:
+    root = folder / "library"
     for title in ("film", "other"):
-        (library / title / "3f2a" / "270p").mkdir(parents=True)
-        (library / title / "3f2a" / "270p" / "00000.m4s").write_bytes(SEGMENT)
-        (library / title / "master.m3u8").write_bytes(b"#EXTM3U\n" + b"#\n" * 1000)
-    (library / ".film.vidlift-job").mkdir()
-    (library / ".film.vidlift-job" / "x.m4s").write_bytes(b"unfinished")
-    found = re.search(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert found is not None
+        (root / title / "3f2a" / "270p").mkdir(parents=True)
+        (root / title / "3f2a" / "270p" / "00000.m4s").write_bytes(SEGMENT)
+        (root / title / "master.m3u8").write_bytes(b"#EXTM3U\n" + b"#\n" * 1000)
+    (root / ".film.vidlift-job").mkdir()
+    (root / ".film.vidlift-job" / "x.m4s").write_bytes(b"unfinished")
+    return root
+
+
+def configurations() -> list[str]:
+    """The whole one of the document, and the locations that open a library to everybody."""
+    return re.findall(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+
+
+@contextmanager
+def running(text: str, folder: Path, library: Path, beside: str) -> Iterator[str]:
+    """nginx by a configuration of the document, in this place, ``beside`` a server of ours."""
+    require("nginx")
     port = free_port()
-    with serving(library, options=AppOptions(secret_file=keys)) as checker:
-        text = found[1]
-        for old, new in (
-            ("127.0.0.1:8080", f"127.0.0.1:{port}"),
-            ("http://127.0.0.1:8081", checker),
-            ("/srv/library", str(library)),
-            ("access_log access.log", f"access_log {folder}/access.log"),
-        ):
-            assert old in text
-            text = text.replace(old, new)
-        with nginx(folder, text):
-            yield f"http://127.0.0.1:{port}"
+    for old, new in (
+        ("127.0.0.1:8080", f"127.0.0.1:{port}"),
+        ("http://127.0.0.1:8081", beside),
+        ("/srv/library", str(library)),
+        ("access_log access.log", f"access_log {folder}/access.log"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    with nginx(folder, text):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path, library: Path, keys: Path) -> Iterator[str]:
+    whole, _ = configurations()
+    with (
+        serving(library, options=AppOptions(secret_file=keys)) as checker,
+        running(whole, folder, library, checker) as url,
+    ):
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +164,20 @@ def test_a_token_reaches_no_log(base: str, signed: str, folder: Path) -> None:
     text = (folder / "access.log").read_text()
     assert "/~/film/master.m3u8" in text
     assert proof not in text
+
+
+def test_an_open_library(library: Path, tmp_path: Path) -> None:
+    whole, locations = configurations()
+    first = whole.index("location ~ /\\.")
+    begin = whole.index('        location ~ "^/~', first)
+    text = whole[:begin] + locations + "    }\n}\n"
+    with serving(library) as beside, running(text, tmp_path, library, beside) as url:
+        segment = httpx2.get(f"{url}/film/3f2a/270p/00000.m4s")
+        assert segment.content == SEGMENT
+        assert "immutable" in segment.headers["cache-control"]
+        assert httpx2.get(f"{url}/film/master.m3u8").headers["cache-control"] == "no-cache"
+        assert httpx2.get(f"{url}/catalogue.json").json() == {"titles": []}
+        assert "<h1>Library</h1>" in httpx2.get(f"{url}/").text
+        assert httpx2.get(f"{url}/.film.vidlift-job/x.m4s").status_code == 404
+        assert httpx2.get(f"{url}/film/").status_code in (403, 404)
+        assert httpx2.post(f"{url}/film/master.m3u8").status_code in (403, 405)
