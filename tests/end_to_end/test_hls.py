@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -70,12 +71,19 @@ def test_seeking(title: Title, to: Fraction) -> None:
         assert next(iter(split.sound)).pts - start - to < Fraction(1, 10)
 
 
-def test_a_quick_network_is_known_by_its_lists(title: Title) -> None:
+@pytest.mark.parametrize(("step", "size"), [(0.0, (64, 48)), (10.0, (42, 32))])
+def test_the_first_rung_is_what_the_lists_show_to_be_carried(
+    title: Title, step: float, size: tuple[int, int]
+) -> None:
+    looks = count()
     with (
         serving(title.folder.parent) as base,
-        opened(f"{base}/{title.path('master.m3u8')}") as (_, split),
+        opened(f"{base}/{title.path('master.m3u8')}", clock=lambda: step * next(looks)) as (
+            _,
+            split,
+        ),
     ):
-        assert next(iter(split.pictures)).size == (64, 48)
+        assert next(iter(split.pictures)).size == size
 
 
 def test_a_seek_back_asks_for_nothing_again(title: Title, tmp_path: Path) -> None:

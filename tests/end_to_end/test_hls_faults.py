@@ -27,6 +27,7 @@ from vidlift.cloud.serve import serving
 from vidlift.errors import NetworkError
 from vidlift.frame import Frame
 from vidlift.sources.hls import HlsSplit
+from vidlift.sources.split import Split
 
 
 @pytest.fixture(scope="module")
@@ -299,3 +300,20 @@ def test_the_player_goes_on_where_the_size_changes(title: Title, tmp_path: Path)
     chosen = [round(change["time"]) for change in found["extra"]["changes"]]
     assert chosen[0] == 0
     assert 4 in chosen, "anew for the other size"
+
+
+def test_what_came_before_a_server_failed_is_saved(title: Title, tmp_path: Path) -> None:
+    def fault(asked: Asked, _: bytes) -> bytes | None:
+        late = asked.path.endswith(("1.m4s", "2.m4s", "3.m4s"))
+        return answer("404 Not Found") if late else None
+
+    kept = tmp_path / "kept.mp4"
+    with scripted(faulty(title, fault)) as (url, _):
+        ended = vidlift(
+            "play", f"{url}/master.m3u8", "--display", "none", "-s", "2", "--save", kept
+        )
+    assert ended.code == 5
+    assert "3 segments in a row failed" in ended.err
+    assert "what was received is in" in ended.err
+    with closing(Split(kept)) as saved:
+        assert len(list(saved.pictures)) == 12

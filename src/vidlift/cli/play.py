@@ -13,7 +13,7 @@ from rich.table import Table
 from vidlift.cli.console import err, out, print_table, warn
 from vidlift.cli.receipt_table import print_receipt
 from vidlift.cli.report import check_report
-from vidlift.errors import UsageError
+from vidlift.errors import UsageError, VidliftError
 from vidlift.memory import share_one_arena
 
 if TYPE_CHECKING:
@@ -116,7 +116,13 @@ def play(
         return
     from vidlift.player.play import play as play_films
 
-    receipt = play_films(sources, options)
+    fresh = save is not None and not save.exists()
+    try:
+        receipt = play_films(sources, options)
+    except (KeyboardInterrupt, VidliftError):
+        if fresh and save is not None and save.exists():
+            warn(f"what was received is in {save}")
+        raise
     for warning in receipt.warnings:
         warn(warning)
     print_receipt(receipt)

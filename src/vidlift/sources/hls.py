@@ -66,9 +66,15 @@ class _Runs:
         self._lost_before = Counter(track.lost)
         self._pieces = track.arriving(since, depth=depth)
         self._waiting: Piece | None = None
+        self._failed: NetworkError | None = None
 
     def next(self) -> Run | None:
-        """The next run, once the one before it was read or is not wanted any longer."""
+        """The next run, once the one before it was read or is not wanted any longer.
+
+        What ended the receiving is raised here: whatever came before it has been given.
+        """
+        if self._failed is not None:
+            raise self._failed
         piece = self._peek()
         if piece is None:
             return None
@@ -84,7 +90,11 @@ class _Runs:
         self._pieces.close()
 
     def _following(self, before: Piece) -> Piece | None:
-        piece = self._peek()
+        try:
+            piece = self._peek()
+        except NetworkError as error:
+            self._failed = error
+            return None
         if piece is None or piece.run != before.run:
             return None
         return self._take()
