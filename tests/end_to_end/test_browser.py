@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 
-from support.clips import make_clip
+from support.clips import join_tracks, make_clip
 from support.servers import Asked, answer, scripted
 from support.shared import ROOT, require
 from vidlift.cloud.publish import PublishOptions, publish
@@ -26,8 +26,18 @@ PATIENCE = 90
 @pytest.mark.skipif(not HLS.is_file(), reason="no hls.js: npm ci --prefix tests/browser")
 def test_a_title_plays_in_hls_js_with_sound(tmp_path: Path) -> None:
     require("chromium")
-    clip = make_clip(tmp_path / "film.mp4", frames=144, width=128, height=96)
-    title = publish(clip, tmp_path / "library", PublishOptions(rungs=(48, 64), whole_file=False))
+    clip = make_clip(tmp_path / "clip.mp4", frames=144, width=128, height=96, sounds=2)
+    (tmp_path / "text.srt").write_text("1\n00:00:01,000 --> 00:00:05,000\nHello\n")
+    film = join_tracks(
+        tmp_path / "film.mkv",
+        [
+            (clip, 0, {}),
+            (clip, 1, {"language": "eng"}),
+            (clip, 2, {"language": "fre"}),
+            (tmp_path / "text.srt", 0, {"language": "ger"}),
+        ],
+    )
+    title = publish(film, tmp_path / "library", PublishOptions(rungs=(48, 64), whole_file=False))
     told: dict[str, object] = {}
     heard = Event()
 
@@ -70,6 +80,9 @@ def test_a_title_plays_in_hls_js_with_sound(tmp_path: Path) -> None:
     assert told["how"] == "ended", told
     assert told["errors"] == [], told
     assert told["levels"] == [48, 64]
+    assert told["sounds"] == ["eng", "fre"]
+    assert told["texts"] == ["ger"]
+    assert told["cues"] == [[1, 5, "Hello"]]
     assert told["sought"] is True
     assert told["width"] in (64, 86)
     duration, time = told["duration"], told["time"]

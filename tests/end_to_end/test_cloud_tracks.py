@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.clips import make_clip
+from support.clips import join_tracks, make_clip
 from vidlift.client.hls import HlsFilm
 from vidlift.cloud.library import Title
 from vidlift.cloud.publish import PublishOptions, publish
@@ -96,7 +96,7 @@ def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Title:
     (folder / "subtitles.srt").write_text(SUBTITLES)
     commentary = _as_flac(clip, folder / "commentary.mkv")
     film = folder / "film.mkv"
-    _join(
+    join_tracks(
         film,
         [
             (clip, 0, {}),
@@ -119,23 +119,6 @@ def _as_flac(clip: Path, where: Path) -> Path:
                 out.mux(track.encode(part))
         out.mux(track.encode(None))
     return where
-
-
-def _join(where: Path, tracks: Sequence[tuple[Path, int, dict[str, str]]]) -> None:
-    with av.open(str(where), "w") as out:
-        entries = []
-        for path, number, tags in tracks:
-            entry = av.open(str(path))
-            old: Any = entry.streams[number]
-            new: Any = out.add_stream_from_template(old)
-            new.metadata.update(tags)
-            entries.append((entry, old, new))
-        for entry, old, new in entries:
-            for packet in entry.demux(old):
-                if packet.size:
-                    packet.stream = new
-                    out.mux(packet)
-            entry.close()
 
 
 def test_each_sound_track_is_a_rendition(dubbed: Title) -> None:

@@ -63,6 +63,25 @@ def make_clip(
     return where
 
 
+def join_tracks(where: Path, tracks: Sequence[tuple[Path, int, dict[str, str]]]) -> Path:
+    """Write a file of streams of others, by file and number, with these tags."""
+    with av.open(str(where), "w") as out:
+        entries = []
+        for path, number, tags in tracks:
+            entry = av.open(str(path))
+            old: Any = entry.streams[number]
+            new: Any = out.add_stream_from_template(old)
+            new.metadata.update(tags)
+            entries.append((entry, old, new))
+        for entry, old, new in entries:
+            for packet in entry.demux(old):
+                if packet.size:
+                    packet.stream = new
+                    out.mux(packet)
+            entry.close()
+    return where
+
+
 def to_picture(frame: Frame) -> av.VideoFrame:
     """An 8-bit 4:2:0 frame as PyAV's."""
     picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
