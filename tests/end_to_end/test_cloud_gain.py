@@ -85,7 +85,7 @@ class Judge(GainMeter):
 
     says: dict[str, tuple[float, float]] = {}  # noqa: RUF012
 
-    def __init__(self, info: VideoInfo, rungs: Iterable[Rung], *, tiers: Iterable[str]) -> None:
+    def __init__(self, info: VideoInfo, rungs: Iterable[Rung], *, tiers: Sequence[str]) -> None:
         super().__init__(info, rungs, tiers=())
 
     def __call__(self, segments: dict[str, bytes], originals: Sequence[Frame]) -> Gain:

@@ -52,17 +52,23 @@ def scale_for(rung: Rung, info: VideoInfo) -> int:
     return min(enough, default=max(SCALES))
 
 
+def networks(tiers: Iterable[str], scale: int) -> Iterator[str]:
+    """Of each tier the one for what codecs leave; players take those of one tier for alike."""
+    for tier in tiers:
+        yield from family.members(models.names(), tier=tier, scale=scale, clean=False)[:1]
+
+
 class GainMeter:
     """Measures segments; holds a network a rung and tier. Use as ``pack.Measure``."""
 
-    def __init__(self, info: VideoInfo, rungs: Iterable[Rung], *, tiers: Iterable[str]) -> None:
+    def __init__(self, info: VideoInfo, rungs: Iterable[Rung], *, tiers: Sequence[str]) -> None:
         """Tiers of which there is no network for a rung's scale are passed over."""
         self._size = info.width, info.height
         self._names: dict[str, list[str]] = {}
         self._opened: dict[str, Upscaler] = {}
         for rung in rungs:
             scale = scale_for(rung, info)
-            wanted = [f"{models.BICUBIC}-x{scale}", *_networks(tiers, scale)]
+            wanted = [f"{models.BICUBIC}-x{scale}", *networks(tiers, scale)]
             for name in wanted:
                 if name not in self._opened:
                     self._opened[name] = Upscaler(name)
@@ -112,12 +118,6 @@ class GainMeter:
             return [p if p.shape == self._size[::-1] else quick_resize(p, self._size) for p in big]
 
         return enlarge
-
-
-def _networks(tiers: Iterable[str], scale: int) -> Iterator[str]:
-    """Of each tier the one for what codecs leave; players take those of one tier for alike."""
-    for tier in tiers:
-        yield from family.members(models.names(), tier=tier, scale=scale, clean=False)[:1]
 
 
 def _frames_at(data: bytes, originals: Sequence[Frame]) -> list[Frame]:
