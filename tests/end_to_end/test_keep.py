@@ -14,7 +14,7 @@ import pytest
 
 from support.cli import vidlift
 from support.clips import make_clip
-from support.films import EXPECTED, FRAMES, HASTY, RATE, publish_film, up
+from support.films import EXPECTED, FRAMES, HASTY, RATE, faulty, publish_film, up
 from support.networks import plain_network
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.client.adapt import best
@@ -308,3 +308,35 @@ def test_a_file_saved_by_the_player_is_the_server_s(tmp_path: Path) -> None:
         )
     assert ended.code == 0, ended.err
     assert (tmp_path / "k.mp4").read_bytes() == content
+
+
+@pytest.mark.parametrize("away", ["48p/00001.m4s", "sound-0/00001.m4s"])
+def test_a_film_that_does_not_come_whole_is_not_upscaled(
+    title: Title, tmp_path: Path, away: str
+) -> None:
+    """As if it were another film, a piece shorter."""
+
+    def fault(asked: Asked, _: bytes) -> bytes | None:
+        gone = asked.path.endswith((away, away.replace("48p", "32p")))
+        return answer("404 Not Found") if gone else None
+
+    with scripted(faulty(title, fault)) as (url, _):
+        ended = vidlift("upscale", f"{url}/master.m3u8", tmp_path / "big.mp4", "--no-progress")
+    assert ended.code == 5
+    assert "did not come whole: 1 x a segment could not be received" in ended.complaint
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_breaks_off_is_not_upscaled(tmp_path: Path) -> None:
+    content = make_clip(tmp_path / "clip.mkv", frames=200, width=320, height=240).read_bytes()
+
+    def half(asked: Asked) -> Iterable[bytes]:
+        whole = part_of(content, asked, etag='"a"')
+        return [whole[: len(whole) // 2] if asked.number == 0 else answer("404 Not Found")]
+
+    with scripted(half) as (url, _):
+        target = tmp_path / "kept.mkv"
+        ended = vidlift("upscale", url, tmp_path / "big.mkv", "--save", target, "--no-progress")
+    assert ended.code == 5
+    assert "404" in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mkv"]

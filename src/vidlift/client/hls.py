@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from typing import Any
@@ -129,6 +130,12 @@ class HlsFilm:
                 track.took(piece)
                 upto[track] += piece.seconds
                 yield piece
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """What could not be received, by reason."""
+        sound = Counter[str]() if self.sound is None else self.sound.lost
+        return dict(self.pictures.lost + sound)
 
     @property
     def received(self) -> int:

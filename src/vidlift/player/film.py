@@ -132,6 +132,7 @@ class Film:
         Call it once no thread takes from the film any more, before ``close``. ``ended``: it was
         played to its end. Raises ``OutputError``.
         """
+        self.split.close()  # nothing more is received
         keeper, self._keeper = self._keeper, None
         return None if keeper is None else keeper.finish(whole=ended)
 

@@ -15,6 +15,7 @@ import os
 import shutil
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -25,7 +26,7 @@ from vidlift.client.download import BLOCK
 from vidlift.client.fetch import HttpFile
 from vidlift.client.hls import HlsFilm
 from vidlift.client.track import Piece
-from vidlift.errors import OutputError, UsageError, VidliftError
+from vidlift.errors import NetworkError, OutputError, UsageError, VidliftError
 from vidlift.sources.decode import open_container
 from vidlift.sources.hls import Run, Times
 from vidlift.sources.remux import Move, Stretch, remux
@@ -116,7 +117,7 @@ def receive(entry: HlsFilm | HttpFile | BinaryIO, target: Path) -> None:
     """Receive all of a film, in its best rung, as fast as it comes, into a file.
 
     ``entry`` is what ``sources.open_entry`` gives for a URL, and stays the caller's. Raises
-    ``OutputError``, ``NetworkError``.
+    ``OutputError``, and ``NetworkError`` where anything of it is missing.
     """
     keeper = Keeper(entry, target)
     try:
@@ -124,10 +125,18 @@ def receive(entry: HlsFilm | HttpFile | BinaryIO, target: Path) -> None:
             entry.best_only()
             for _ in entry.pieces():
                 pass
+            if lost := entry.lost:
+                what = ", ".join(f"{count} x {reason}" for reason, count in lost.items())
+                raise NetworkError(f"{entry.name} did not come whole: {what}")
+        else:
+            if entry.seekable():
+                entry.seek(0)
+            while entry.read(BLOCK):
+                pass
     except BaseException:
         keeper.abandon()
         raise
-    if (missing := keeper.finish(whole=True)) is not None:
+    if (missing := keeper.finish()) is not None:
         raise OutputError(missing)
 
 
@@ -269,9 +278,10 @@ class _Blocks:
     def write(self, target: Path, *, whole: bool) -> bool:
         """Make the file; False where there is nothing to make it of."""
         if whole:
-            self._fetch_rest()
-            if self.failed is not None:
-                raise self.failed
+            with suppress(NetworkError):  # then it is kept as far as it came
+                self._fetch_rest()
+        if self.failed is not None:
+            raise self.failed
         if not self._there:
             return False
         container, format_name = ENDINGS[target.suffix]
@@ -291,11 +301,7 @@ class _Blocks:
 
     def _fetch_rest(self) -> None:
         size = self._file.size
-        if size is None:
-            while self._file.read(BLOCK):
-                pass
-            return
-        for index in range(-(-size // BLOCK)):
+        for index in range(-(-size // BLOCK) if size else 0):
             if index not in self._there:
                 self._file.seek(index * BLOCK)
                 self._file.read(BLOCK)
