@@ -35,6 +35,16 @@ def test_what_was_not_measured_is_not_known() -> None:
     assert gains.gain(0, (640, 360), "m-x3") is None
 
 
+def test_networks_of_a_tier_and_scale_gain_alike() -> None:
+    gains = Gains(CARD)
+    known = gains.gain(0, (480, 270), "m-x4")
+    assert known is not None
+    for name in ("m-x4-int8", "m-x4-clean", "m-x4-clean-int8"):
+        assert gains.gain(0, (480, 270), name) == known
+    for name in ("m-x3", "s-x4-int8", "m"):
+        assert gains.gain(0, (480, 270), name) is None
+
+
 @pytest.mark.parametrize(
     "card",
     [
