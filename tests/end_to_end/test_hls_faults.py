@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Lock
@@ -24,8 +24,9 @@ from vidlift.client.hosts import Hosts
 from vidlift.client.web import Web
 from vidlift.cloud.library import Title
 from vidlift.cloud.serve import serving
-from vidlift.errors import NetworkError
+from vidlift.errors import NetworkError, VidliftError
 from vidlift.frame import Frame
+from vidlift.sources import open_entry
 from vidlift.sources.hls import HlsSplit
 from vidlift.sources.split import Split
 
@@ -175,6 +176,59 @@ def test_no_list_at_all_is_one_line(title: Title) -> None:
         HlsFilm(f"{url}/master.m3u8?token=hush", patience=HASTY, pause=lambda _: None)
 
 
+def packed(title: Title, pack: Callable[[bytes], bytes]) -> Script:
+    """A server that keeps its lists compressed, whatever is asked for."""
+    files = files_of(title)
+
+    def script(asked: Asked) -> Iterable[bytes]:
+        content = files.get(asked.path)
+        if content and asked.path.endswith(".m3u8"):
+            return [answer(body=pack(content), content_encoding="gzip")]
+        return [part_of(content, asked) if content else answer("404 Not Found")]
+
+    return script
+
+
+def test_lists_that_come_compressed_are_read(title: Title) -> None:
+    with (
+        scripted(packed(title, gzip.compress)) as (url, _),
+        opened(f"{url}/master.m3u8") as (
+            _,
+            split,
+        ),
+    ):
+        assert take(split).times == EXPECTED
+    with scripted(packed(title, gzip.compress)) as (url, _):
+        planned = vidlift("play", f"{url}/master.m3u8", "--dry-run", "-s", "2")
+    assert planned.code == 0, planned.err
+
+
+@pytest.mark.parametrize("name", ["film.m3u8", "FILM.M3U8?a=b", "film", "film?list=m3u8"])
+def test_a_playlist_is_known_whatever_it_is_called(title: Title, name: str) -> None:
+    files = files_of(title)
+    files |= {"/" + name.partition("?")[0]: files["/master.m3u8"]}
+    with scripted(library(files, lambda _: None)) as (url, _):
+        entry = open_entry(f"{url}/{name}")
+        assert isinstance(entry, HlsFilm)
+        entry.close()
+
+
+@pytest.mark.parametrize(
+    ("pack", "said"),
+    [
+        (lambda text: gzip.compress(text + bytes(50_000_000)), "larger than 8000000"),
+        (lambda text: gzip.compress(text)[:-9], "cut short"),
+        (lambda _: b"no gzip at all", "damaged"),
+    ],
+    ids=["a bomb", "cut short", "none"],
+)
+def test_a_list_is_not_unpacked_without_end(
+    title: Title, pack: Callable[[bytes], bytes], said: str
+) -> None:
+    with scripted(packed(title, pack)) as (url, _), pytest.raises(VidliftError, match=said):
+        HlsFilm(f"{url}/master.m3u8", patience=HASTY, pause=lambda _: None)
+
+
 def test_a_server_that_restarts_is_waited_for(title: Title) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -244,7 +298,7 @@ def test_ten_thousand_segments_are_played_one_after_another(title: Title) -> Non
         (b"#EXTM3U\n#EXT-X-ENDLIST\n", 3, "without segments"),
         (b"#EXTM3U\n#EXTINF:1,\ngone.ts\n#EXT-X-ENDLIST\n", 3, "no pictures"),
         (b"#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF:1,\na.ts\n", 3, "AES-128"),
-        (b"<html>", 3, "not a video"),
+        (b"<html>", 3, "is no playlist"),
         (b"", 5, "416"),
     ],
 )  # fmt: skip

@@ -69,6 +69,7 @@ class Download:
         came_from: str | None = None,
         like: Download | None = None,
         known: str | None = None,
+        text: bool = False,
         patience: Patience | None = None,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -80,7 +81,8 @@ class Download:
         one is needed, which caches on the way like better. ``came_from`` is who named the URL,
         None where the viewer did. ``like``: an earlier download of the same resource, which must
         not have changed since. ``known``: the version of a copy at hand; where that is what there
-        still is, nothing comes and ``unchanged`` says so. ``pause`` waits.
+        still is, nothing comes and ``unchanged`` says so. ``text``: it may come compressed, as some
+        servers keep it, and ``packed`` says so. ``pause`` waits.
         """
         self.url = url
         self._web = web
@@ -111,6 +113,10 @@ class Download:
 
         self._known = known
         self.unchanged = False
+        self._text = text
+        self.packed = False
+        """Whether the bytes are those of a gzip file."""
+
         self.retries = 0
         """How often the server had to be asked again."""
 
@@ -198,7 +204,9 @@ class Download:
 
     def _learn(self, response: httpx2.Response, at: int) -> int:
         """Note what the answer tells of the resource; returns where its body begins."""
-        if response.headers.get("content-encoding", "identity") != "identity":
+        coding = response.headers.get("content-encoding", "identity").lower()
+        self.packed = self._text and coding in ("gzip", "x-gzip")
+        if coding != "identity" and not self.packed:
             raise TransientError(f"{shown(self.url)}: came compressed although asked not to")
         self.found = str(response.url)
         begins, total = _extent(response, self.url)

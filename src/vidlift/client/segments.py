@@ -6,6 +6,7 @@ Segments and headers are taken from the cache where a copy is good; lists and ke
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable
 from threading import Event
 
@@ -72,7 +73,7 @@ class Fetcher:
 
     def playlist(self, url: str, *, came_from: str | None) -> MasterList | MediaList:
         """Fetch and parse a list; what it names counts from where it was found in the end."""
-        data, found = self._get(Resource(url=url), came_from, TEXT_MAX)
+        data, found = self._get(Resource(url=url), came_from, TEXT_MAX, text=True)
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -81,7 +82,7 @@ class Fetcher:
 
     def document(self, url: str, *, came_from: str) -> bytes:
         """A small file beside a playlist."""
-        return self._get(Resource(url=url), came_from, TEXT_MAX)[0]
+        return self._get(Resource(url=url), came_from, TEXT_MAX, text=True)[0]
 
     def header(self, segment: Segment, *, came_from: str) -> bytes:
         """What goes before a segment, empty where nothing does."""
@@ -145,6 +146,7 @@ class Fetcher:
         most: int,
         *,
         kept_as: str | None = None,
+        text: bool = False,
         patience: Patience | None = None,
     ) -> tuple[bytes, str]:
         """The bytes, and where they were found; ``kept_as``: by what name in the cache."""
@@ -163,6 +165,7 @@ class Fetcher:
             in_parts=False,
             came_from=came_from,
             known=None if kept is None else kept.version,
+            text=text,
             patience=patience or self._patience,
             limits=Limits(bytes=most, seconds=SEGMENT_SECONDS),
             clock=self._clock,
@@ -183,6 +186,8 @@ class Fetcher:
             data = kept.data
         else:
             self.received += len(data)
+        if download.packed:
+            data = _unpacked(data, most, name=shown(resource.url))
         if kept_as is not None and download.lasts is not None:
             version = download.version or (kept.version if kept and download.unchanged else None)
             self._cache.put(kept_as, data, version=version, lasts=download.lasts)
@@ -205,6 +210,18 @@ class Fetcher:
             return remover.update(padded) + remover.finalize()
         except ValueError as error:
             raise DamagedError("a segment does not fit its key") from error
+
+
+def _unpacked(data: bytes, most: int, *, name: str) -> bytes:
+    """What a gzip file holds, of which no more than ``most`` bytes are ever made."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        text = unpacker.decompress(data, most)
+    except zlib.error as error:
+        raise InputError(f"{name} is damaged: {error}") from error
+    if unpacker.unconsumed_tail or not unpacker.eof:
+        raise NetworkError(f"{name} is cut short, or larger than {most} bytes")
+    return text
 
 
 def check_segment(data: bytes, *, name: str) -> None:

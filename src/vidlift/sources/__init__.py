@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 HTTP_SCHEMES = ("http://", "https://")
 
+PLAYLISTS = (".m3u8", ".m3u")
+"""How URLs of playlists end; those that end otherwise are told by their first bytes."""
+
 
 def is_url(where: str) -> bool:
     return where.lower().startswith(HTTP_SCHEMES)
@@ -59,6 +62,9 @@ def open_entry(where: str, *, cached: bool = True) -> Path | BinaryIO | HlsFilm:
     from vidlift.client.playlist import looks_like
 
     cache = Cache() if cached else None
+    path = where.partition("#")[0].partition("?")[0]
+    if path.lower().endswith(PLAYLISTS):
+        return HlsFilm(where, cache=cache)
     file = HttpFile(where, cache=cache)
     if looks_like(file.beginning):
         file.close()
