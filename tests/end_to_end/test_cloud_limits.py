@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -196,6 +197,22 @@ def test_no_way_of_writing_a_link_brings_it_into_the_log(library: Path, tmp_path
     assert len(lines) == len(ways) + 1
     assert proof not in log.getvalue()
     assert [line["status"] for line in lines[:-1]] == [200] + 6 * [403] + [404]
+
+
+class Full(Log):
+    """A log on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(library: Path) -> None:
+    with serving(library, options=AppOptions(log=Full())) as base:
+        assert httpx2.get(f"{base}/healthz").text == "ok\n"
+        assert httpx2.get(f"{base}/film/270p.mp4").status_code == 200
+        figures = httpx2.get(f"{base}/metrics").text
+    (lost,) = re.findall(r"^vidlift_log_lines_lost_total (.*)$", figures, re.MULTILINE)
+    assert float(lost) >= 1, "that of the first answer"
 
 
 @contextmanager

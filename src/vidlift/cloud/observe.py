@@ -64,6 +64,10 @@ class Observed:
             "vidlift_requests_under_way", "Requests being answered.", registry=self._registry
         )
 
+        self._unlogged = Counter(
+            "vidlift_log_lines_lost", "Lines of the log not written.", registry=self._registry
+        )
+
     def figures(self) -> bytes:
         """All of it in Prometheus' text form."""
         return generate_latest(self._registry)
@@ -108,5 +112,8 @@ class Observed:
                 "bytes": sent,
                 "ms": round(seconds * 1000, 1),
             }
-            self._log.write(json.dumps(line) + "\n")
-            self._log.flush()
+            try:
+                self._log.write(json.dumps(line) + "\n")
+                self._log.flush()
+            except OSError:  # a full disk, a reader that went: the answers matter more
+                self._unlogged.inc()
