@@ -119,7 +119,7 @@ CODECS = {
 
 
 X265_NARROW = 64
-"""Samples across below which x265's cutree writes beyond its memory, up to 4.1 at least."""
+"""Samples across below which x265's cutree writes beyond its memory, 4.2 for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
