@@ -86,6 +86,8 @@ def host_of(url: str) -> str:
         scheme, host, _ = parts.scheme, parts.hostname, parts.port
     except ValueError as error:
         raise NetworkError(f"{shown(url)} is not a URL: {error}") from error
+    if scheme in SCHEMES and not host:
+        raise RefusedError(f"{shown(url)} is refused: it names no server")
     if scheme not in SCHEMES or not host:
         raise RefusedError(f"{shown(url)} is refused: only http:// and https:// are followed")
     return host
