@@ -66,7 +66,7 @@ ALSO: dict[str, set[str]] = {
     "numpy": {""},
     "onnx": {"evaluation", "models", "engines/reference.py", "training"},
     "onnxruntime": {"engines/onnxruntime.py", "evaluation/runtimes.py"},
-    "openvino": {"engines/openvino.py", "evaluation/runtimes.py"},
+    "openvino": {"engines/openvino.py", "engines/openvino_mixed.py", "evaluation/runtimes.py"},
     "PIL": {"cli", "demo", "cloud", "evaluation", "player", "resample.py", "training"},
     "pytorch_optimizer": {"training"},
     "rich": {"cli"},

@@ -12,6 +12,7 @@ from vidlift.models import Model
 
 ENGINES = {
     "openvino": ("vidlift.engines.openvino", "OpenVinoEngine", "openvino"),
+    "openvino-mixed": ("vidlift.engines.openvino_mixed", "OpenVinoMixedEngine", "openvino"),
     "openvino-gpu": ("vidlift.engines.openvino", "OpenVinoGpuEngine", "openvino"),
     "openvino-npu": ("vidlift.engines.openvino", "OpenVinoNpuEngine", "openvino"),
     "onnxruntime": ("vidlift.engines.onnxruntime", "OnnxRuntimeEngine", "onnxruntime"),

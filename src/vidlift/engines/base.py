@@ -27,6 +27,11 @@ class Engine(Protocol):
     @property
     def descriptor(self) -> Descriptor: ...
 
+    @property
+    def any_size(self) -> bool:
+        """Whether a size that is new costs next to nothing, so that parts of frames may be run."""
+        ...
+
     def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
         """Super-resolve a pair of planes, or one that stands alone, each side at least
         ``MIN_SIDE``.
@@ -36,14 +41,14 @@ class Engine(Protocol):
         """
         ...
 
+    def rest(self) -> None:
+        """Give back memory that only running needs; the next run takes it again, and a few ms."""
+        ...
+
     def close(self) -> None:
         """Give back what the runtime holds; the engine is not used after."""
         ...
 
-
-    def rest(self) -> None:
-        """Give back memory that only running needs; the next run takes it again, and a few ms."""
-        ...
 
 def paired(planes: PairPlanes) -> PairPlanes:
     """A plane that stands alone, with itself: for runtimes that take pairs only."""

@@ -8,6 +8,8 @@ from vidlift.models import Model
 
 
 class NullEngine:
+    any_size = True
+
     def __init__(self, model: Model, *, threads: int) -> None:
         self._model = model
 
@@ -23,8 +25,8 @@ class NullEngine:
         scale = self.descriptor.scale
         return planes.repeat(scale, axis=2).repeat(scale, axis=3)
 
-    def close(self) -> None:
-        """Nothing is held."""
     def rest(self) -> None:
         """Nothing is held."""
 
+    def close(self) -> None:
+        """Nothing is held."""

@@ -19,6 +19,8 @@ class OnnxRuntimeEngine:
     provider = "CPUExecutionProvider"
     """ONNX Runtime's name of what it runs on."""
 
+    any_size = True
+
     def __init__(self, model: Model, *, threads: int) -> None:
         """Raises ``ModelError`` where this build of the runtime lacks the provider."""
         if self.provider not in ort.get_available_providers():
@@ -52,11 +54,11 @@ class OnnxRuntimeEngine:
         values = self._infer("core_in", to_core(planes, bits=bits), through_core=True)
         return from_core(values, bits=bits)
 
-    def close(self) -> None:
-        self._sessions.clear()
     def rest(self) -> None:
         """The runtime keeps what it has."""
 
+    def close(self) -> None:
+        self._sessions.clear()
 
     def _infer(self, name: str, values: Any, *, through_core: bool) -> Any:
         try:
@@ -79,21 +81,25 @@ class CudaEngine(OnnxRuntimeEngine):
     """The same on an NVIDIA GPU (package ``onnxruntime-gpu``)."""
 
     provider = "CUDAExecutionProvider"
+    any_size = False
 
 
 class CoreMlEngine(OnnxRuntimeEngine):
     """The same on a Mac's GPU or neural engine."""
 
     provider = "CoreMLExecutionProvider"
+    any_size = False
 
 
 class DirectMlEngine(OnnxRuntimeEngine):
     """The same on any GPU of Windows (package ``onnxruntime-directml``)."""
 
     provider = "DmlExecutionProvider"
+    any_size = False
 
 
 class WebGpuEngine(OnnxRuntimeEngine):
     """The same on any GPU that WebGPU reaches (package ``onnxruntime-webgpu``)."""
 
     provider = "WebGpuExecutionProvider"
+    any_size = False

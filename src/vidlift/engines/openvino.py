@@ -33,25 +33,32 @@ def _import() -> Any:
 ov = _import()
 
 KEPT = 2
-"""Plans that are kept: of whole frames, and of the tiles of them that changed."""
+"""Plans that are kept: of whole frames, and of parts of them."""
+
+ANY_SIZE = (-1, -1)
+"""Height and width of the plan for parts: their sizes change from call to call."""
 
 
 class OpenVinoEngine:
     """Compiles a model anew for each size and depth it meets, and keeps the last few plans.
 
     A static shape is worth the compilation (a fraction of a second): the plan of every layer is
-    fixed. float32, so that a result does not depend on what precision a CPU likes best.
+    fixed. On the CPU, what would fit into a frame of a plan that is kept is taken for a part of
+    it, and run by one plan for any size, which is no slower there but wants memory for each.
+    float32, so that a result does not depend on what precision a CPU likes best.
     """
 
     device = "CPU"
     """OpenVINO's name of what it runs on."""
+
+    any_size = True
 
     def __init__(self, model: Model, *, threads: int) -> None:
         """Raises ``ModelError`` where the device is missing."""
         self._model = model
         # Not asked for the CPU, which is there: the question loads the drivers of all devices.
         if self.device != "CPU":
-            found = [name.partition(".")[0] for name in _runtime().available_devices]
+            found = [name.partition(".")[0] for name in runtime().available_devices]
             if self.device not in found:
                 raise ModelError(
                     f"OpenVINO finds no {self.device} here, only {', '.join(dict.fromkeys(found))}"
@@ -79,36 +86,51 @@ class OpenVinoEngine:
             return big
         return from_core(self._infer(to_core(planes, bits=bits), axis=0), bits=bits)
 
+    def rest(self) -> None:
+        for request in self._requests.values():
+            request.get_compiled_model().release_memory()
+
     def close(self) -> None:
         self._requests.clear()
 
     def _infer(self, values: Any, *, axis: int) -> Any:
         """Run the whole model (frames on axis 1) or its float core (frames on axis 0)."""
-        key = (axis, *values.shape[2:])
+        height, width = self._plan_for(values.shape[2:], axis)
+        key = (axis, height, width)
         request = self._requests.pop(key, None)
-    def rest(self) -> None:
-        for request in self._requests.values():
-            request.get_compiled_model().release_memory()
-
         if request is None:
             while len(self._requests) >= KEPT:
                 self._requests.pop(next(iter(self._requests)))  # before memory for the next
-            request = self._compile(values.shape, axis=axis)
+            request = self._compile((*values.shape[:2], height, width), axis=axis)
         self._requests[key] = request
-        at_once, made = request.model_inputs[0].shape[axis], request.model_outputs[0].shape
+        at_once = request.model_inputs[0].partial_shape[axis].get_length()
         if at_once > values.shape[axis]:
             return self._infer(values.repeat(2, axis=axis), axis=axis).take([0], axis=axis)
-        # Neither what goes in nor what comes out is copied: the last layer writes into memory
-        # that is made for this call and then belongs to the caller.
-        result = np.empty((*made[:axis], values.shape[axis], *made[axis + 1 :]), values.dtype)
-        for i in range(0, values.shape[axis], at_once):
-            part = (slice(None),) * axis + (slice(i, i + at_once),)
-            try:
-                request.set_output_tensor(ov.Tensor(result[part], shared_memory=True))
-                request.infer([values[part]], share_inputs=True, share_outputs=True)
-            except RuntimeError as error:
-                raise self._cannot_run(values.shape, error) from error
+        parts = np.split(values, values.shape[axis] // at_once, axis=axis)
+        try:
+            if (height, width) == ANY_SIZE:
+                made = [request.infer([part], share_inputs=True)[0] for part in parts]
+                return np.concatenate(made, axis=axis)
+            # Neither what goes in nor what comes out is copied: the last layer writes into memory
+            # that is made for this call and then belongs to the caller.
+            shape = list(request.model_outputs[0].shape)
+            shape[axis] = values.shape[axis]
+            result = np.empty(shape, values.dtype)
+            for part, room in zip(parts, np.split(result, len(parts), axis=axis), strict=True):
+                request.set_output_tensor(ov.Tensor(room, shared_memory=True))
+                request.infer([part], share_inputs=True, share_outputs=True)
+        except RuntimeError as error:
+            raise self._cannot_run(values.shape, error) from error
         return result
+
+    def _plan_for(self, size: tuple[int, int], axis: int) -> tuple[int, int]:
+        """The size to compile for: this one, or any."""
+        whole = [key[1:] for key in self._requests if key[0] == axis and key[1:] != ANY_SIZE]
+        if self.any_size and size not in whole:
+            for height, width in whole:
+                if size[0] <= height and size[1] <= width:
+                    return ANY_SIZE
+        return size
 
     def _compile(self, shape: tuple[int, ...], *, axis: int) -> Any:
         """For one frame at a time where the graph allows: half the memory, and never slower."""
@@ -116,18 +138,22 @@ class OpenVinoEngine:
         whole_shape = (*shape[:axis], 2, *shape[axis + 1 :])
         data = self._model.data if axis == 1 else core.extract(self._model)
         try:
-            graph = _runtime().read_model(data)
+            graph = self._read(data, axis=axis)
             graph.reshape(list(single))
-            whole = graph.outputs[0].get_shape()[axis] != 1
+            whole = graph.outputs[0].get_partial_shape()[axis].get_length() != 1
         except RuntimeError:  # a graph that speaks of both frames
             whole = True
         try:
             if whole:
-                graph = _runtime().read_model(data)
+                graph = self._read(data, axis=axis)
                 graph.reshape(list(whole_shape))
-            return _runtime().compile_model(graph, self.device, self._config).create_infer_request()
+            return runtime().compile_model(graph, self.device, self._config).create_infer_request()
         except RuntimeError as error:
             raise self._cannot_run(shape, error) from error
+
+    def _read(self, data: bytes, *, axis: int) -> Any:
+        """A graph from its file, of the whole model (1) or its core (0); others may change it."""
+        return runtime().read_model(data)
 
     def _cannot_run(self, shape: tuple[int, ...], error: Exception) -> ModelError:
         return ModelError(
@@ -140,15 +166,17 @@ class OpenVinoGpuEngine(OpenVinoEngine):
     """The same on a GPU that OpenVINO has a driver for."""
 
     device = "GPU"
+    any_size = False
 
 
 class OpenVinoNpuEngine(OpenVinoEngine):
     """The same on an NPU; of no use where the NPU knows no float32."""
 
     device = "NPU"
+    any_size = False
 
 
 @cache
-def _runtime() -> Any:
+def runtime() -> Any:
     """One for all engines of the process: each would load the plugins and their caches anew."""
     return ov.Core()

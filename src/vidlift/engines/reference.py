@@ -17,6 +17,8 @@ from vidlift.models import Model, core
 
 
 class ReferenceEngine:
+    any_size = True
+
     def __init__(self, model: Model, *, threads: int) -> None:
         self._model = model
         self._whole = ReferenceEvaluator(onnx.load_model_from_string(model.data))
@@ -39,11 +41,11 @@ class ReferenceEngine:
         core_out = _first(judge, {"core_in": to_core(planes, bits=bits)})
         return from_core(core_out, bits=bits)
 
-    def close(self) -> None:
-        """Nothing is held."""
     def rest(self) -> None:
         """Nothing is held."""
 
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def _first(graph: ReferenceEvaluator, feeds: dict[str, Any]) -> Any:

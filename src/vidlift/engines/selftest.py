@@ -18,6 +18,9 @@ SIZE = (37, 53)
 WRONG_MAX = 1
 """Largest difference from the reference, in code values: sums are made in another order."""
 
+LOOSE = {"openvino-mixed": 10}
+"""The same of engines that are not exact: on noise, which the trial picture is, not on pictures."""
+
 JUDGE = "reference"
 UNJUDGED = ("null", JUDGE)
 """Engines that do no work, or are the judge."""
@@ -61,7 +64,7 @@ def try_engines(model: Model) -> Iterator[Finding]:
             continue
         taken = time.perf_counter() - start
         wrong = int(np.abs(found - wanted).max())
-        works = engine in UNJUDGED or wrong <= WRONG_MAX
+        works = engine in UNJUDGED or wrong <= LOOSE.get(engine, WRONG_MAX)
         if works and not chosen and engine in CHOICES["auto"]:
             chosen = engine
         yield Finding(

@@ -11,6 +11,8 @@ import numpy as np
 from vidlift import models
 from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import UsageError
+from vidlift.player import precision
+from vidlift.player.calibration import Speeds
 from vidlift.player.film import Film
 from vidlift.player.governor import CLIMB, Governor
 from vidlift.player.ladder import Engines, Ladders, fitting_scale, network_scales
@@ -49,10 +51,14 @@ class Chooser:
             if options.scale not in (None, scale):
                 name = self._model.descriptor.name
                 raise UsageError(f"model {name} is for scale {scale}, not {options.scale}")
+        speeds, engine = Speeds(), options.engine
+        if self._model is None or self._model.descriptor.tier in TIERS:
+            engine = precision.settled(engine, threads=options.threads, speeds=speeds)
         self.ladders = Ladders(
             film.info,
-            engines=Engines(engine=options.engine, threads=options.threads),
+            engines=Engines(engine=engine, threads=options.threads),
             model=self._model,
+            speeds=speeds,
         )
         self._of_size = {self.size: self.ladders}
         self._area = NO_SCREEN

@@ -1,0 +1,133 @@
+"""Mixed precision: which layers it is in, and that it is used where it was found to be faster."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.networks import plain_network
+from support.shared import require
+from vidlift import demo, models
+from vidlift.engines import open_engine
+from vidlift.errors import ModelError
+from vidlift.frame import Plane
+from vidlift.models import Model
+from vidlift.player import calibration, precision
+from vidlift.player.calibration import Speeds
+from vidlift.sources.file import FileSource
+
+
+class FakeUpscaler:
+    """Knows its engine; there is none in mixed precision where ``lacks`` says so."""
+
+    lacks = False
+    engine = "openvino 1 cpu mixed"
+
+    def __init__(self, _model: Model, *, engine: str, threads: int | None) -> None:
+        if engine == precision.MIXED and self.lacks:
+            raise ModelError("this CPU has no bfloat16")
+
+    def __enter__(self) -> FakeUpscaler:
+        return self
+
+    def __exit__(self, *_how: object) -> None:
+        """Nothing is held."""
+
+
+@pytest.fixture
+def speeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Speeds:
+    monkeypatch.setattr(precision, "Upscaler", FakeUpscaler)
+    monkeypatch.setattr(models, "names", lambda: ["m-x2", "s-x2"])
+    monkeypatch.setattr(models, "load", lambda name: plain_network(tier=str(name)[0]))
+    return Speeds(tmp_path / "speeds.json")
+
+
+@pytest.mark.parametrize(
+    ("times", "engine"),
+    [
+        ({"auto": 0.02, precision.MIXED: 0.01}, precision.MIXED),
+        ({"auto": 0.02, precision.MIXED: 0.0195}, "auto"),
+        ({"auto": 0.02}, "auto"),
+    ],
+)
+def test_it_is_used_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, speeds: Speeds, times: dict[str, float], engine: str
+) -> None:
+    monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: times)
+    assert precision.settled("auto", threads=1, speeds=speeds) == engine
+
+
+def test_what_was_measured_is_kept(monkeypatch: pytest.MonkeyPatch, speeds: Speeds) -> None:
+    times = {"cpu": 0.02, precision.MIXED: 0.01}
+    monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: times)
+    assert precision.settled("cpu", threads=1, speeds=speeds) == precision.MIXED
+    monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("again"))
+    assert precision.settled("auto", threads=1, speeds=speeds) == precision.MIXED
+
+
+@pytest.mark.parametrize("engine", ["gpu", "onnxruntime", "openvino"])
+def test_an_engine_that_was_asked_for_stays(speeds: Speeds, engine: str) -> None:
+    assert precision.settled(engine, threads=1, speeds=speeds) == engine
+
+
+def test_without_bfloat16_or_networks_nothing_is_measured(
+    monkeypatch: pytest.MonkeyPatch, speeds: Speeds
+) -> None:
+    monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("measured"))
+    monkeypatch.setattr(FakeUpscaler, "lacks", True)
+    assert precision.settled("auto", threads=1, speeds=speeds) == "auto"
+    monkeypatch.setattr(models, "names", list)
+    assert precision.settled("auto", threads=1, speeds=speeds) == "auto"
+
+
+def test_only_layers_between_the_ends_are_in_bfloat16() -> None:
+    require("openvino")
+    import openvino as ov
+
+    from vidlift.engines.openvino_mixed import mix
+
+    graph = ov.Core().read_model(plain_network(layers=2).data)
+    mix(graph)
+    types = [
+        str(each.get_output_element_type(0).get_type_name())
+        for each in graph.get_ordered_ops()
+        if each.get_type_name() == "Convolution"
+    ]
+    assert sorted(types) == ["bf16", "bf16", "bf16", "f32", "f32"], "head and residual are exact"
+    kernel = ov.Core().read_model(models.kernel(scale=2).data)
+    before = len(kernel.get_ordered_ops())
+    mix(kernel)
+    assert len(kernel.get_ordered_ops()) == before
+
+
+@pytest.fixture(scope="module")
+def picture() -> Plane:
+    """A part of the bundled clip."""
+    with closing(FileSource(Path(demo.__file__).with_name("big_buck_bunny.mp4"))) as source:
+        return next(iter(source)).luma[40:200, 80:320].copy()
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("name", [n for n in models.names() if "int8" not in n])
+def test_on_pictures_it_is_near_float32(picture: Plane, name: str, bits: int) -> None:
+    require("openvino")
+    model = models.load(name)
+    try:
+        mixed = open_engine(model, engine=precision.MIXED, threads=1)
+    except ModelError as error:
+        pytest.skip(str(error))
+    exact = open_engine(model, engine="openvino", threads=1)
+    plane = picture.astype(np.uint16) << 2 if bits == 10 else picture
+    found, wanted = (
+        engine.run(plane[None, None], bits=bits).astype(np.int32) for engine in (mixed, exact)
+    )
+    wrong = np.abs(found - wanted)
+    if bits == 10:
+        assert not wrong.any(), "ten bits are not left to eight of mantissa"
+    assert np.mean(wrong > 1) <= 1e-3
+    assert np.mean(wrong**2) <= 0.1, "0.01 dB at 40 dB"
+    mixed.close()
+    exact.close()
