@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -217,11 +218,27 @@ def test_sequences_are_packed_degraded_and_trained_on(tmp_path: Path, folder: Pa
     for picture in found.training:
         assert picture.high.shape == tuple(2 * side for side in picture.low.shape)
     with pytest.raises(UsageError, match="for scale 2"):
-        dataset.load(recipe.parse({**_content(wanted), "scale": 3}, where="test"), tmp_path)
+        dataset.load(replace(wanted, scale=3), tmp_path)
 
 
-def _content(wanted: recipe.Recipe) -> dict[str, object]:
-    return {name: getattr(wanted, name) for name in wanted.__dataclass_fields__}
+def test_only_what_went_through_the_codecs_asked_for_is_learnt_from(tmp_path: Path) -> None:
+    high = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    through = ["h264-30", "h264-37", "h264-22", "clean"]
+    items = [
+        pack.Item(source=name, held_out=False, high=high, low=high[::2, ::2], through=name)
+        for name in through
+    ]
+    pack.write(tmp_path / "p", iter(items), skipped={}, about={"scale": 2})
+    wanted = recipe.parse(
+        {"name": "t", "tier": "s", "scale": 2, "architecture": "plain-8x1", "steps": 1}
+        | {"packs": ["p"], "through": ["h264-3?"]},
+        where="test",
+    )
+    found = dataset.load(wanted, tmp_path)
+    assert {p.source for p in (*found.training, *found.held_out)} == {"h264-30", "h264-37"}
+    assert dataset.digest(wanted, tmp_path) != dataset.digest(replace(wanted, through=()), tmp_path)
+    with pytest.raises(InputError, match="no picture that went through av1-"):
+        dataset.load(replace(wanted, through=("av1-*",)), tmp_path)
 
 
 def test_a_folder_that_is_no_pack_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 from vidlift.errors import InputError, UsageError
@@ -29,6 +31,7 @@ def digest(recipe: Recipe, data: Path) -> str:
         folders = [data / folder for folder in recipe.pictures]
         parts.append(pictures.digest(folders, leave_out=recipe.leave_out, shrink=recipe.shrink))
     parts += [pack.digest(data / folder) for folder in recipe.packs]
+    parts += recipe.through
     if recipe.titles:
         parts.append(titles.digest([data / t for t in recipe.titles], crf=recipe.title_crf))
     return parts[0] if len(parts) == 1 else hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -43,7 +46,7 @@ def load(recipe: Recipe, data: Path) -> Dataset:
             folders, scale=recipe.scale, leave_out=recipe.leave_out, shrink=recipe.shrink
         )
     for folder in recipe.packs:
-        everything += _unpacked(data / folder, recipe.scale)
+        everything += _unpacked(data / folder, recipe.scale, through=recipe.through)
     held_out = _one_each([p for p in everything if pictures.is_held_out(p.source)])
     training = [p for p in everything if not pictures.is_held_out(p.source)]
     if recipe.titles:
@@ -66,18 +69,22 @@ def split(folder: Path, *, scale: int) -> tuple[list[Picture], list[Picture]]:
     return [p for p in everything if not pictures.is_held_out(p.source)], _one_each(held_out)
 
 
-def _unpacked(folder: Path, scale: int) -> list[Picture]:
+def _unpacked(folder: Path, scale: int, *, through: Sequence[str] = ()) -> list[Picture]:
     note, items = pack.read(folder)
     if note.get("scale", scale) != scale:
         raise UsageError(f"{folder} is a pack for scale {note['scale']}, not {scale}")
     made = []
     for item in items:
+        if through and not any(fnmatch(item.through, pattern) for pattern in through):
+            continue
         picture = pictures.degraded(item.high, source=item.source, scale=scale)
         if item.low is not None:
             if item.low.shape != picture.low.shape:
                 raise InputError(f"{folder}: an item of {item.source} has sides that do not fit")
             picture = replace(picture, low=item.low)
         made.append(picture)
+    if not made:
+        raise InputError(f"{folder} has no picture that went through {', '.join(through)}")
     return made
 
 

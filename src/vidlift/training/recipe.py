@@ -35,6 +35,9 @@ class Recipe:
     packs: tuple[str, ...] = ()
     """Packs made by ``vidlift data pack``, relative to ``--data``."""
 
+    through: tuple[str, ...] = ()
+    """Patterns of what pictures of packs went through, to learn from those only: ``h264-3?``."""
+
     leave_out: tuple[str, ...] = ()
     """Patterns of names of pictures that are not learnt from: ``screen_*``."""
 
