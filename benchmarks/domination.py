@@ -2,7 +2,7 @@
 
     python benchmarks/domination.py
 
-Reads what ``quality.py`` (with ``--bf16`` too, where that was run) and ``speed.py`` found, and
+Reads what ``quality.py`` (in each precision that it was run in) and ``speed.py`` found, and
 writes ``results/domination.md`` and the chart ``results/domination.png``. Ends with 1 where a
 peer is not dominated.
 """
@@ -26,10 +26,13 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> int:
     times = {each.name: each.speed for each in report.load(RESULTS / "speed.json")}
     exact = report.with_speed(report.load(RESULTS / "quality.json"), times)
-    rough = RESULTS / "quality-bf16.json"
-    bf16 = report.with_speed(report.load(rough), times) if rough.exists() else []
+    rough = [
+        figures
+        for where in sorted(RESULTS.glob("quality-*.json"))
+        for figures in report.with_speed(report.load(where), times)
+    ]
     in_float32 = domination.verdicts(exact, admit=domination.float32)
-    at_best = domination.verdicts([*exact, *bf16])
+    at_best = domination.verdicts([*exact, *rough])
     page = (
         "# Domination\n\nA published network is dominated where one of ours is at least as good "
         "on Set5, Set14, B100 and clean Vid4 and takes at most "
@@ -37,6 +40,8 @@ def main() -> int:
         f"{_section('Both in float32', in_float32)}\n"
         f"{_section('Both at their best precision', at_best)}"
     )
+    if left_out := domination.not_timed(exact):
+        page += f"\nIn the range of cost, but not timed: {', '.join(left_out)}.\n"
     (RESULTS / "domination.md").write_text(page)
     sys.stdout.write(page)
     draw([_for_chart(each) for each in exact if _shown(each)], RESULTS / "domination.png")
@@ -52,12 +57,33 @@ def _section(title: str, verdicts: Sequence[Verdict]) -> str:
             each.ours or "–",
             f"{each.share:.2f}" if each.ours else "–",
             f"{each.margin:+.2f} ({each.worst})" if each.worst else "–",
+            _missed(each),
             " / ".join(each.setups),
         ]
         for each in verdicts
     ]
-    titles = ["peer", "dominated", "by, or nearest", "share of its time", "least lead, dB", "on"]
+    titles = [
+        "peer",
+        "dominated",
+        "by, or nearest",
+        "share of its time",
+        "least lead, dB",
+        "missed by",
+        "on",
+    ]
     return f"## {title}: {count} of {len(verdicts)}\n\n{tables.table(titles, rows)}"
+
+
+def _missed(verdict: Verdict) -> str:
+    """What is lacking to domination, in words."""
+    parts = []
+    if verdict.share > SHARE:
+        parts.append(f"{verdict.share / SHARE - 1:.0%} of the time" if verdict.ours else "all")
+    if verdict.margin < 0 and verdict.ours:
+        parts.append(f"{-verdict.margin:.2f} dB")
+    if verdict.missing and verdict.ours:
+        parts.append(f"figures on {', '.join(verdict.missing)}")
+    return ", ".join(parts)
 
 
 def _shown(figures: Figures) -> bool:

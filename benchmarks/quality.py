@@ -5,7 +5,8 @@
 Measures what ships and every peer on the picture sets and on clips, and writes
 ``results/quality.json`` and ``.md``. A file that was measured before, with the same content, on
 the same set and stream, is not measured again, so a run that was stopped goes on where it was.
-``--bf16`` measures quality as OpenVINO computes it in bfloat16, into ``results/quality-bf16.*``.
+``--precision bf16`` measures quality as OpenVINO computes it in bfloat16, ``mixed`` with the ends
+in float32, into ``results/quality-bf16.*`` and ``-mixed.*``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from vidlift.errors import ModelError
 from vidlift.evaluation import machine, report, sets, streams, subjects, tables
 from vidlift.evaluation.networks import Bicubic, Network, open_network
 from vidlift.evaluation.report import Figures
-from vidlift.evaluation.runtimes import BF16, EXACT, Setup
+from vidlift.evaluation.runtimes import EXACT, PRECISIONS, Setup
 from vidlift.evaluation.sets import TestSet
 from vidlift.evaluation.streams import Stream
 from vidlift.evaluation.subjects import Subject
@@ -33,8 +34,9 @@ SETS = "Set5,Set14,B100,Urban20,vid4"
 
 def main() -> None:
     options = _options()
-    setup = BF16 if options.bf16 else EXACT
-    where = RESULTS / f"quality{'-bf16' if options.bf16 else ''}.json"
+    setup = PRECISIONS[options.precision]
+    suffix = "" if setup is EXACT else f"-{setup.precision}"
+    where = RESULTS / f"quality{suffix}.json"
     done = {_key(each): each for each in report.load(where)} if where.exists() else {}
     tests = sets.find(options.data, options.sets.split(","))
     sent = [streams.parse(name) for name in options.streams.split(",")]
@@ -60,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--streams", default="clean", help="what clips go through, as in h264-28")
     parser.add_argument("--scales", type=int, nargs="+", default=SCALES, choices=SCALES)
     parser.add_argument("--only", nargs="*", default=[], help="names, or beginnings of names")
-    parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--precision", default=EXACT.precision, choices=PRECISIONS)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 

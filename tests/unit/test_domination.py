@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from vidlift.evaluation.clips import ClipScore, SetScore
 from vidlift.evaluation.cost import Cost
-from vidlift.evaluation.domination import Verdict, any_precision, float32, verdicts
+from vidlift.evaluation.domination import Verdict, any_precision, float32, not_timed, verdicts
 from vidlift.evaluation.pictures import Score
 from vidlift.evaluation.report import Figures
 from vidlift.evaluation.timing import Time
 
-PEER = {"Set5": 31.0, "Set14": 28.0, "B100": 27.0}
+PEER = {"Set5": 31.0, "Set14": 28.0, "B100": 27.0, "vid4": 24.0}
 
 
 def figures(
@@ -26,6 +27,8 @@ def figures(
 ) -> Figures:
     """A network that is better than ``PEER`` by ``gain``, at ``times`` by setup."""
     psnr = {name: value + (gain or {}).get(name, 0.0) for name, value in PEER.items()}
+    clip = dict.fromkeys(ClipScore.__dataclass_fields__, psnr.pop("vid4"))
+    vid4 = SetScore(mean=ClipScore(**clip), clips={})
     return Figures(
         name=name,
         tier=tier,
@@ -33,6 +36,7 @@ def figures(
         setup=setup,
         cost=Cost(mac=mac, parameters=1, bytes=1),
         pictures={name: Score(psnr=value, ssim=1, pictures=1) for name, value in psnr.items()},
+        clips={"vid4": {"clean": vid4}},
         speed={name: Time(median_ms=t, least_ms=t, ratio=t, runs=50) for name, t in times.items()},
     )
 
@@ -65,6 +69,19 @@ def test_a_set_where_it_is_behind_is_named() -> None:
     assert not found.dominated
     assert found.worst == "B100"
     assert found.margin == pytest.approx(-0.02)
+
+
+def test_a_set_without_figures_is_no_domination() -> None:
+    m = replace(figures("m-x4", "m", {"openvino f32": 1}), clips={})
+    assert not only(m).dominated
+    assert only(m).missing == ("vid4",)
+    assert only(figures("m-x4", "m", {"openvino f32": 1})).missing == ()
+
+
+def test_peers_without_times_are_named() -> None:
+    untimed = figures("slow", "peer", {})
+    dear = figures("dear", "peer", {}, mac=1e9)
+    assert not_timed([RIVAL, untimed, dear]) == ["slow"]
 
 
 def test_what_dominates_by_most_is_told() -> None:

@@ -53,9 +53,14 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE.png", help="Draw PSNR over time (extra `charts`, and --time)."),
     ] = None,
-    bf16: Annotated[
-        bool, typer.Option("--bf16", help="Quality as OpenVINO computes it in bfloat16.")
-    ] = False,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="f32|mixed|bf16",
+            help="Of quality: float32, or as OpenVINO computes it in bfloat16, mixed with the ends "
+            "in float32.",
+        ),
+    ] = "f32",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the runtime.")] = 2,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write all figures as JSON.")
@@ -75,6 +80,8 @@ def evaluate(
     found = [subjects.load(model) for model in models]
     tests = test_sets.find(data, _names(sets))
     sent = [all_streams.parse(name) for name in _names(streams)]
+    if precision not in runtimes.PRECISIONS:
+        raise UsageError(f"precision {precision!r} is none of {', '.join(runtimes.PRECISIONS)}")
     if chart is not None and not timed:
         raise UsageError("--chart shows quality over time: give --time as well")
     with err.status("") as status:
@@ -82,7 +89,7 @@ def evaluate(
             found,
             tests,
             streams=sent,
-            setup=runtimes.BF16 if bf16 else runtimes.EXACT,
+            setup=runtimes.PRECISIONS[precision],
             with_vmaf=vmaf,
             threads=threads,
             tell=status.update,

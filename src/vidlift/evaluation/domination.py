@@ -1,7 +1,7 @@
 """Which published networks ours leave no reason to use, and by how much the rest are missed.
 
-A peer is dominated where one of ours of the same scale is at least as good on every set that
-both were measured on, and takes at most ``SHARE`` of its time, each at its own fastest.
+A peer is dominated where one of ours of the same scale is at least as good on every set of
+``SETS``, and takes at most ``SHARE`` of its time, each at its own fastest.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ CEILING = 10_600
 PICTURES = ("Set5", "Set14", "B100")
 CLIPS = "vid4"
 STREAM = "clean"
+SETS = (*PICTURES, CLIPS)
 
 QUANTISED = "-int8"
 """How the names of networks with quantised layers end: they are not float32 on any setup."""
@@ -62,9 +63,13 @@ class Verdict:
     setups: tuple[str, str]
     """What each is fastest on, ours first."""
 
+    missing: tuple[str, ...] = ()
+    """Sets that one of the two was not measured on."""
+
     @property
     def dominated(self) -> bool:
-        return self.ours is not None and self.share <= SHARE and self.margin >= 0
+        measured = self.ours is not None and not self.missing
+        return measured and self.share <= SHARE and self.margin >= 0
 
 
 def verdicts(figures: Sequence[Figures], *, admit: Admit = any_precision) -> list[Verdict]:
@@ -91,6 +96,12 @@ def verdicts(figures: Sequence[Figures], *, admit: Admit = any_precision) -> lis
             same = [run for run in ours if run[0].scale == peer.scale]
             found.append(_best([_compare(rival, run) for run in same], rival))
     return found
+
+
+def not_timed(figures: Sequence[Figures]) -> list[str]:
+    """Peers in the range of cost that no verdict is given on."""
+    peers = (each for each in figures if each.tier == "peer" and _in_range(each))
+    return sorted(each.name for each in peers if not each.speed)
 
 
 def levels(figures: Figures) -> dict[str, float]:
@@ -126,6 +137,7 @@ def _compare(rival: Run, run: Run) -> Verdict:
         margin=leads.get(worst, -math.inf),
         worst=worst,
         setups=(run[1], rival[1]),
+        missing=tuple(name for name in SETS if name not in leads),
     )
 
 

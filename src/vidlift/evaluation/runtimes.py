@@ -28,7 +28,8 @@ class Setup:
     """``openvino`` or ``onnxruntime``."""
 
     precision: str
-    """``f32`` or ``bf16``. What is quantised in a graph runs in 8 bits, whatever is asked."""
+    """``f32``, ``bf16``, or ``mixed``: bfloat16 between the ends (``engines/openvino_mixed.py``).
+    What is quantised in a graph runs in 8 bits, whatever is asked."""
 
     @property
     def name(self) -> str:
@@ -39,8 +40,12 @@ EXACT = Setup(runtime="onnxruntime", precision="f32")
 """What quality is measured on: float32, and pictures of any size without compiling anew."""
 
 BF16 = Setup(runtime="openvino", precision="bf16")
-SETUPS = (Setup(runtime="openvino", precision="f32"), BF16, EXACT)
+MIXED = Setup(runtime="openvino", precision="mixed")
+SETUPS = (Setup(runtime="openvino", precision="f32"), MIXED, BF16, EXACT)
 """What speed is measured on."""
+
+PRECISIONS = {setup.precision: setup for setup in (EXACT, MIXED, BF16)}
+"""What quality can be measured at, by name."""
 
 
 def fitted(run: Run, *, scale: int, multiple_of: int) -> Run:
@@ -94,15 +99,20 @@ def all_outputs(data: bytes, values: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def openvino(data: bytes, *, shape: tuple[int, ...], precision: str, threads: int) -> Run:
-    """On OpenVINO's CPU plugin, compiled for one shape; ``precision`` is ``f32`` or ``bf16``.
+    """On OpenVINO's CPU plugin, compiled for one shape; ``precision`` is that of a ``Setup``.
 
-    Raises ``ModelError`` where the graph cannot be run at that shape.
+    Raises ``ModelError`` where the graph cannot be run at that shape, or not in that precision.
     """
     import openvino as ov
 
+    from vidlift.engines.openvino_mixed import mix
+
     core = ov.Core()
+    can = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision != "f32" and "BF16" not in can:
+        raise ModelError(f"this CPU has no bfloat16, only {', '.join(can)}")
     settings: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
         "INFERENCE_NUM_THREADS": threads,
@@ -110,6 +120,8 @@ def openvino(data: bytes, *, shape: tuple[int, ...], precision: str, threads: in
     try:
         graph = core.read_model(data)
         graph.reshape(list(shape))
+        if precision == "mixed":
+            mix(graph)
         request = core.compile_model(graph, "CPU", settings).create_infer_request()
     except RuntimeError as error:
         raise ModelError(
