@@ -10,21 +10,25 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 from urllib.parse import urljoin
 
 from vidlift.client.adapt import BUFFER, Choose, Option, best, by_both, guess, quality_of
 from vidlift.client.cache import Cache
+from vidlift.client.captions import Caption, read_captions
 from vidlift.client.download import Patience
 from vidlift.client.hosts import shown
-from vidlift.client.playlist import MasterList, MediaList, SoundRendition, Variant
+from vidlift.client.playlist import MasterList, MediaList, Rendition, Variant
 from vidlift.client.segments import Fetcher
 from vidlift.client.track import Keep, Piece, Track, name_of
 from vidlift.client.web import Web
-from vidlift.errors import NetworkError
+from vidlift.errors import InputError, NetworkError
+from vidlift.stages.ahead import Ahead, ahead
 
 TIERS = ("s", "m", "l", "xl")
+
+Captions = Ahead[Caption]
 
 Runs = Callable[[int, int], Iterable[str]]
 """The tiers of the networks that this machine runs in time on pictures of a width and height."""
@@ -52,7 +56,7 @@ class HlsFilm:
         self._web = web or Web()
         self._fetchers = [
             Fetcher(self._web, cache=cache, patience=patience, clock=clock, pause=pause)
-            for _ in ("pictures", "sound")
+            for _ in ("pictures", "sound", "text")
         ]
         try:
             self._open(url, choose)
@@ -65,7 +69,11 @@ class HlsFilm:
         self.card: Mapping[str, Any] = {}
         """The title's ``vidlift.json``, empty where the film is not one of ours."""
 
-        sound: SoundRendition | None = None
+        sound: Rendition | None = None
+        self.text: Rendition | None = None
+        """The subtitles to show, None where there are none."""
+
+        self._top = top.url
         if isinstance(top, MediaList):
             only = Variant(url=top.url, bits_per_second=0, width=None, height=None, sounds=None)
             self.pictures = Track(self._fetchers[0], [only], [_FLAT], came_from=None, first=top)
@@ -77,6 +85,7 @@ class HlsFilm:
                 self._fetchers[0], variants, options, came_from=top.url, choose=choose
             )
             sound = top.sound_of(variants[0])
+            self.text = top.text_of(variants[0])
         self.sound: Track | None = None
         """The sound where it comes apart from the pictures."""
 
@@ -110,6 +119,27 @@ class HlsFilm:
         self.pictures.keep = pictures
         if self.sound is not None:
             self.sound.keep = sound
+
+    def end_captions(self) -> None:
+        """End the fetching of subtitles soon, from any thread."""
+        self._fetchers[2].stop()
+
+    def captions(self) -> Captions | None:
+        """What is said in the film, all of it as it comes; None where it has no subtitles.
+
+        A list or a segment that cannot be had says nothing. ``close`` it.
+        """
+        return None if self.text is None or self.live else ahead(self._captions(), depth=1000)
+
+    def _captions(self) -> Iterator[Caption]:
+        fetcher = self._fetchers[2]
+        assert self.text is not None
+        with suppress(NetworkError, InputError):
+            media = fetcher.playlist(self.text.url, came_from=self._top)
+            for segment in media.segments if isinstance(media, MediaList) else ():
+                with suppress(NetworkError, InputError):
+                    data = fetcher.document(segment.resource.url, came_from=media.url)
+                    yield from read_captions(data)
 
     def best_only(self) -> None:
         """Receive the rung that looks best and no other, whatever the network carries."""
@@ -155,16 +185,17 @@ class HlsFilm:
         }
 
     def stop(self) -> None:
-        """End what is under way, from any thread."""
-        for fetcher in self._fetchers:
+        """End what is under way for pictures and sound, from any thread."""
+        for fetcher in self._fetchers[:2]:
             fetcher.stop()
 
     def go_on(self) -> None:
-        for fetcher in self._fetchers:
+        for fetcher in self._fetchers[:2]:
             fetcher.go_on()
 
     def close(self) -> None:
         self.stop()
+        self.end_captions()
         self._web.close()
 
     def _read_card(self, top: MasterList) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -98,9 +98,14 @@ class Variant:
     sounds: str | None
     """Group of the sound renditions that go with it; None: the sound is inside."""
 
+    texts: str | None = None
+    """Group of the subtitles that go with it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoundRendition:
+class Rendition:
+    """Sound or text with a list of its own."""
+
     url: str
     group: str
     name: str
@@ -116,12 +121,16 @@ class MasterList:
     variants: tuple[Variant, ...]
     """By what they need, least first; those of sound alone are left out where others are."""
 
-    sounds: tuple[SoundRendition, ...]
+    sounds: tuple[Rendition, ...]
+    texts: tuple[Rendition, ...] = ()
 
-    def sound_of(self, variant: Variant) -> SoundRendition | None:
+    def sound_of(self, variant: Variant) -> Rendition | None:
         """The rendition to play with it: the one marked as default, else the first."""
-        group = [s for s in self.sounds if s.group == variant.sounds]
-        return next((s for s in group if s.default), next(iter(group), None))
+        return _marked(each for each in self.sounds if each.group == variant.sounds)
+
+    def text_of(self, variant: Variant) -> Rendition | None:
+        """The subtitles to show with it, chosen alike."""
+        return _marked(each for each in self.texts if each.group == variant.texts)
 
 
 def looks_like(first_bytes: bytes) -> bool:
@@ -158,6 +167,7 @@ def _master(raw: Any, url: str) -> MasterList:
                 bits_per_second=int(info.bandwidth or 0),
                 width=width,
                 height=height,
+                texts=info.subtitles,
                 sounds=info.audio if any(_is_apart(m, info.audio) for m in raw.media) else None,
             )
         )
@@ -167,18 +177,27 @@ def _master(raw: Any, url: str) -> MasterList:
     return MasterList(
         url=url,
         variants=tuple(sorted(with_pictures, key=lambda v: v.bits_per_second)),
-        sounds=tuple(
-            SoundRendition(
-                url=_absolute(m.uri, url),
-                group=m.group_id,
-                name=m.name or "",
-                language=m.language,
-                default=m.default == "YES",
-            )
-            for m in raw.media
-            if _is_apart(m, m.group_id)
-        ),
+        sounds=tuple(_renditions(raw, url, "AUDIO")),
+        texts=tuple(_renditions(raw, url, "SUBTITLES")),
     )
+
+
+def _renditions(raw: Any, url: str, kind: str) -> Iterator[Rendition]:
+    for media in raw.media:
+        if media.type == kind and media.uri:
+            yield Rendition(
+                url=_absolute(media.uri, url),
+                group=media.group_id,
+                name=media.name or "",
+                language=media.language,
+                default=media.default == "YES",
+            )
+
+
+def _marked(renditions: Iterable[Rendition]) -> Rendition | None:
+    """The one marked as default, else the first."""
+    group = list(renditions)
+    return next((each for each in group if each.default), group[0] if group else None)
 
 
 def _is_apart(media: Any, group: str | None) -> bool:

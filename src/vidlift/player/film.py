@@ -20,6 +20,7 @@ from vidlift.video import VideoInfo
 
 if TYPE_CHECKING:
     from vidlift.client.hls import Runs
+    from vidlift.sources.captions import HlsWords
     from vidlift.sources.hls import ApartSound, HlsSound, HlsSplit
     from vidlift.sources.keep import Keeper
 
@@ -70,9 +71,9 @@ class Film:
         return self.split.sound
 
     @property
-    def words(self) -> Words | None:
+    def words(self) -> Words | HlsWords | None:
         """Text subtitles that lie beside the pictures, None where there are none."""
-        return self.split.words if isinstance(self.split, Split) else None
+        return self.split.words
 
     @property
     def lost(self) -> dict[str, int]:

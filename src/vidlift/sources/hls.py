@@ -21,6 +21,7 @@ from vidlift.client.hls import HlsFilm
 from vidlift.client.track import Piece, Track
 from vidlift.errors import InputError, NetworkError
 from vidlift.frame import Frame
+from vidlift.sources.captions import HlsWords
 from vidlift.sources.decode import open_container
 from vidlift.sources.split import RATE, Sound, SoundChunk, Split, sound_stream
 from vidlift.video import VideoInfo
@@ -140,6 +141,11 @@ class HlsSplit:
         self._times = Times()
         self._gains = Gains(film.card)
         self._muted = False
+        self.words: HlsWords | None = None
+        """Text subtitles, None where there are none."""
+
+        if film.text is not None and not film.live:
+            self.words = HlsWords(film, lambda: self._times.base)
         self.sound: HlsSound | ApartSound | None = None
         self._begin(0.0, since=None)
         self._start = self.pictures.begins
@@ -183,6 +189,8 @@ class HlsSplit:
     def close(self) -> None:
         """Let go of all but the film. Both sides must be at rest."""
         self._end_runs()
+        if self.words is not None:
+            self.words.close()
 
     def _begin(self, start: float, *, since: Fraction | None) -> None:
         film, times = self.film, self._times

@@ -1,0 +1,47 @@
+"""Subtitles of an HLS film, fetched once they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from vidlift.client.captions import Caption
+
+if TYPE_CHECKING:
+    from vidlift.client.hls import Captions, HlsFilm
+
+
+class HlsWords:
+    """What is said when; asked by one thread. ``close`` it, more than once if need be."""
+
+    def __init__(self, film: HlsFilm, base: Callable[[], Fraction | None]) -> None:
+        """``base`` gives the media time of the film's beginning, None while it is not known."""
+        assert film.text is not None
+        self.wanted = film.text.default
+        """Whether the film asks for them to be shown."""
+
+        self._film, self._base = film, base
+        self._arriving: Captions | None = None
+        self._cues: list[Caption] = []
+
+    def at(self, time: float) -> str:
+        """What is said at a media time, as far as it has come; never waits for the network."""
+        if self._arriving is None:
+            self._arriving = self._film.captions()
+        while self._arriving is not None and self._arriving.ready:
+            cue = next(self._arriving, None)
+            if cue is None:
+                break
+            self._cues.append(cue)
+        begin = float(self._base() or 0)
+        return "\n".join(
+            cue.text
+            for cue in self._cues
+            if cue.start <= (time if cue.mapped else time - begin) < cue.end
+        )
+
+    def close(self) -> None:
+        self._film.end_captions()
+        if self._arriving is not None:
+            self._arriving.close()
