@@ -93,6 +93,11 @@ class Upscaler:
         """Input samples on each side that a sample of luma depends on; None: nobody knows."""
         return reach(self.model)
 
+    @property
+    def any_size(self) -> bool:
+        """Whether the engine runs parts of pictures at their share of the cost."""
+        return self._luma.any_size
+
     def luma_planes(self, planes: Sequence[Plane], *, bits: int) -> PairPlanes:
         """One or two planes of luma [H, W] of one size -> [n, s*H, s*W]."""
         return self._run(self._luma, planes, bits)
@@ -124,17 +129,17 @@ class Upscaler:
         """Load and compile the network for such frames. Touches no engine for chroma."""
         self.luma_planes([first.luma, second.luma], bits=first.bits)
 
-    def picture(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """``uint8 [H, W, 3]`` sRGB -> ``[s*H, s*W, 3]``, through BT.601 studio luma."""
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
-            raise UsageError(f"a picture is uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
-        ycc = np.rint(rgb @ _RGB_TO_YCC.T + _YCC_ZERO).clip(0, 255).astype(np.uint8)
     def rest(self) -> None:
         """Give back memory that only running needs, until it runs again. Touches no engine for
         chroma.
         """
         self._luma.rest()
 
+    def picture(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """``uint8 [H, W, 3]`` sRGB -> ``[s*H, s*W, 3]``, through BT.601 studio luma."""
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+            raise UsageError(f"a picture is uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
+        ycc = np.rint(rgb @ _RGB_TO_YCC.T + _YCC_ZERO).clip(0, 255).astype(np.uint8)
         y = self._run(self._luma, [ycc[..., 0]], 8)[0]
         cb, cr = self._run(self._kernel(Siting.CENTER), [ycc[..., 1], ycc[..., 2]], 8)
         big = (np.stack([y, cb, cr], axis=-1) - _YCC_ZERO) @ np.linalg.inv(_RGB_TO_YCC).T

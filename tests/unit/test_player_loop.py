@@ -123,6 +123,16 @@ def test_a_pause_stops_film_and_sound_and_loses_nothing() -> None:
     assert np.abs(player.record.skew).max() < 0.040
 
 
+@pytest.mark.parametrize("rate", [24, 60])
+def test_the_rate_is_that_of_what_is_shown_pauses_apart(rate: int) -> None:
+    player = Player()
+    player.world.press(1.0, "space")
+    player.world.press(6.0, "space")
+    assert player.record.rate is None
+    player.play(film(3 * rate, rate=rate))
+    assert player.record.rate == pytest.approx(rate, rel=0.05)
+
+
 def test_a_picture_whose_time_is_over_is_dropped_only_for_another() -> None:
     player = Player(present=0.060)  # the screen is slower than the film
     player.play(film(48))

@@ -76,6 +76,12 @@ def test_events_that_leave_the_film(viewer: Viewer, event: Event, wanted: Leave 
     assert tell(viewer, event) == wanted
 
 
+@pytest.mark.parametrize("key", ["c", "v"])
+def test_in_a_pause_the_picture_is_made_anew_as_it_is_wanted(viewer: Viewer, key: str) -> None:
+    assert tell(viewer, key) is None, "the next pictures come soon"
+    assert tell(viewer, "space", key) == SeekTo(50.0)
+
+
 def test_end_means_nothing_where_nobody_knows_the_end(viewer: Viewer) -> None:
     assert tell(viewer, "end", span=Span(start=0, end=None)) is None
 
@@ -159,6 +165,16 @@ def test_subtitles_lie_in_the_middle_above_the_bar(viewer: Viewer) -> None:
     above, _bar = drawn(viewer)
     assert above.y < said.y
     assert not drawn(viewer, time=51.0)[1:]
+
+
+def test_subtitles_are_as_each_film_asks_until_the_viewer_chooses(viewer: Viewer) -> None:
+    viewer.subtitles_wanted = False
+    assert not viewer.subtitled
+    viewer.subtitles_wanted = True
+    assert viewer.subtitled
+    tell(viewer, "t")
+    viewer.subtitles_wanted = True  # the same film again, or another
+    assert not viewer.subtitled
 
 
 @pytest.mark.parametrize("area", [(64, 64), (320, 180), (1280, 720), (3840, 2160), (400, 1200)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,14 +11,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from support.frames import make_frame
 from support.networks import plain_network
 from vidlift import models
-from vidlift.frame import Frame
+from vidlift.frame import Frame, Plane
 from vidlift.models import Model
 from vidlift.models.reach import reach
 from vidlift.stages import reuse
+from vidlift.stages.parts import difference
 from vidlift.stages.reuse import Reuse
 from vidlift.upscaler import Upscaler
 
@@ -77,7 +80,7 @@ def assert_same(made: tuple[list[Frame], ...]) -> None:
             assert not len(wrong), f"{len(wrong)} samples differ, the first at {wrong[0]}"
 
 
-BOXES = {
+BOXES: dict[str, list[tuple[int, int, int, int] | None]] = {
     "nothing": [None] * 5,
     "a corner": [(0, 0, 9, 9), None, (141, 191, 9, 9), None, None],
     "on the border of tiles": [(28, 60, 8, 8), (63, 127, 2, 2), None, (95, 0, 2, 200), None],
@@ -86,12 +89,11 @@ BOXES = {
 }
 
 
-@pytest.mark.parametrize("boxes", BOXES.values(), ids=list(BOXES))
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_nothing_is_different(network: str, engine: str, boxes: list[Any]) -> None:
-    frames = frames_like(make_frame(size=SIZE), boxes)
-    assert_same(both(NETWORKS[network](), frames, engine=engine))
+def test_nothing_is_different(network: str, engine: str) -> None:
+    boxes = [box for each in BOXES.values() for box in each]
+    assert_same(both(NETWORKS[network](), frames_like(make_frame(size=SIZE), boxes), engine=engine))
 
 
 @settings(max_examples=25)
@@ -201,6 +203,77 @@ def test_the_reach_is_that_of_the_graph(layers: int) -> None:
     assert low < 32 < high
 
 
-def test_there_is_room_for_tiles_at_all() -> None:
-    grid = reuse._Grid((270, 480), reach=8, multiple_of=1)
-    assert 5 <= grid.most <= 40
+@pytest.mark.parametrize("name", models.names())
+def test_the_reach_of_every_shipped_network_is_known(name: str) -> None:
+    found = reach(models.load(name))
+    assert found is not None, "it would be run whole, always"
+    assert 2 <= found <= 16
+
+
+def with_noise(frame: Frame, count: int, *, rms: float) -> list[Frame]:
+    """The frame again and again, as a codec might decode it."""
+    rng = np.random.default_rng(3)
+    found = []
+    for number in range(count):
+        noise = rng.normal(0, rms, frame.luma.shape)
+        luma = np.clip(np.rint(frame.luma + noise), 0, 255).astype(np.uint8)
+        found.append(
+            Frame(
+                planes=(luma, *frame.planes[1:]),
+                pts=Fraction(number, 24),
+                duration=Fraction(1, 24),
+            )
+        )
+    return found
+
+
+def test_noise_of_a_codec_is_no_change_and_a_change_in_it_is_one() -> None:
+    frames = with_noise(make_frame(size=(320, 192)), 4, rms=0.4)
+    mark = frames_like(frames[-1], [(100, 60, 12, 12), None])[1:]
+    model = NETWORKS["plain"]()
+    reusing = Reuse(Upscaler(model, threads=1), threshold=reuse.NOISE)
+    for first, second in (frames[:2], frames[2:]):
+        reusing.pair(first, second)
+    assert reusing.work == 0
+    found, _ = reusing.pair(mark[0], mark[1])
+    assert 0 < reusing.work < 0.1
+    reusing.close()
+    with Upscaler(model, threads=1) as whole:
+        wanted = whole.frame(mark[0])
+    part = (slice(200, 224), slice(120, 144))
+    off = np.abs(found.luma[part].astype(int) - wanted.luma[part])
+    assert off.max() <= 1, "what changed is as if the whole had been made"
+
+
+def test_where_everything_moves_it_is_hardly_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Plane] = []
+
+    def looking(plane: Plane, other: Plane) -> NDArray[np.float32]:
+        looks.append(plane)
+        return difference(plane, other)
+
+    monkeypatch.setattr("vidlift.stages.reuse.difference", looking)
+    reusing = Reuse(Upscaler(NETWORKS["plain"](), threads=1))
+    frames = [make_frame(size=SIZE, seed=seed) for seed in range(64)]
+    lumas = 0
+    for first, second in zip(frames[0::2], frames[1::2], strict=True):
+        grey = [replace(frame, planes=frame.planes[:1]) for frame in (first, second)]
+        reusing.pair(*grey)
+        lumas += 2
+        assert reusing.work == 1
+    assert len(looks) <= lumas / reuse.BLIND_MAX + 4
+    still = replace(frames[-1], planes=frames[-1].planes[:1])
+    reusing.pair(still, still)
+    assert reusing.work == 0, "an exact repeat is seen even so"
+    reusing.close()
+
+
+def test_an_engine_that_is_slow_at_new_sizes_is_given_whole_planes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Upscaler, "any_size", False)
+    frames = frames_like(make_frame(size=SIZE), [(0, 0, 8, 8), None])
+    reusing = Reuse(Upscaler(NETWORKS["plain"](), threads=1))
+    reusing.pair(*frames[:2])
+    assert reusing.work == 1
+    reusing.close()

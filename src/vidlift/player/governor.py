@@ -54,8 +54,8 @@ PROVEN = 60.0
 TELLING = 0.25
 """Share of a pair that must be new for its time to say something about the machine."""
 
-WORK_MIN = 0.1
-"""What else a pair costs, whatever is new in it, as a share of the network."""
+BESIDE = 0.2
+"""What a pair costs however little of it is new, chroma and copies, as a share of one all new."""
 
 SKIPS_MAX = 4
 """Pairs dropped in a row at most, so that something is shown however slow the machine is."""
@@ -217,9 +217,10 @@ class Governor:
         """
         self._work += (work - self._work) / (1 if work > self._work else 32)
         if work >= TELLING:
-            self.seen.setdefault(rung.name, array("f")).append(seconds / work)
+            whole = seconds / _share(work)
+            self.seen.setdefault(rung.name, array("f")).append(whole)
             # One pair may take long by accident: it counts as twice what was expected at most.
-            ratio = min(seconds / work / rung.cost, 2 * self._load)
+            ratio = min(whole / rung.cost, 2 * self._load)
             self._load += (ratio - self._load) / 4
         if self.rung is not None:
             over = self._usual(self.rung) > STAY * self._lasts
@@ -231,7 +232,7 @@ class Governor:
 
     def _usual(self, rung: Rung) -> float:
         """Seconds that a pair costs on it, as much of it being new as of late."""
-        return self.estimate(rung) * max(self._work, WORK_MIN)
+        return self.estimate(rung) * _share(self._work)
 
     def verdicts(self, lasts: float) -> Iterator[tuple[Rung, float, str]]:
         """For each rung of the ladder: its cost now and what speaks for or against it, where
@@ -304,6 +305,11 @@ class Governor:
         """Whether it keeps up, with head-room, and a pair that is all new is not late."""
         at_once = self.estimate(rung) <= max(CLIMB * self._lasts, 2 * self._enough)
         return at_once and self._usual(rung) <= CLIMB * self._lasts
+
+
+def _share(work: float) -> float:
+    """What a pair costs as a share of one that is all new, where so much of it is."""
+    return BESIDE + (1 - BESIDE) * work
 
 
 def _ms(seconds: float) -> str:

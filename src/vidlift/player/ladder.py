@@ -16,7 +16,7 @@ from vidlift.player.governor import Rung
 from vidlift.player.shelf import AsItIs, Network
 from vidlift.sources.synthetic import SyntheticSource
 from vidlift.stages.pair import Pair, pair
-from vidlift.stages.reuse import Reuse
+from vidlift.stages.reuse import NOISE, Reuse
 from vidlift.upscaler import Upscaler
 from vidlift.video import VideoInfo
 
@@ -100,7 +100,8 @@ class Ladders:
         if rung.tier == "kernel":
             self._plain[rung.scale] = upscaler
         self.engine_of[rung.name] = upscaler.engine
-        return Reuse(upscaler)
+        lossless = self.info.codec in auto.WHOLE
+        return Reuse(upscaler, threshold=0 if lossless else NOISE)
 
     def remember(self, name: str, seconds: float) -> None:
         """Put what a film showed a network to cost in the place of what was foretold."""

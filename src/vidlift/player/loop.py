@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -30,6 +31,9 @@ PREROLL = 0.5
 
 STALL = 0.5
 """Seconds past the last picture after which film and sound stand until there are others."""
+
+RATED = 48
+"""Pictures whose rate is told."""
 
 SHORT_REST = 0.04
 """Seconds to the next picture below which a change of what lies over it waits for that."""
@@ -87,6 +91,23 @@ class Record:
         """When the first picture made by each network was on the screen, by the monotonic clock."""
 
         self.on_screen: Picture | None = None
+        self._lately: deque[float] = deque(maxlen=RATED)
+
+    def show(self, now: float) -> None:
+        """A picture appeared, other than an early one."""
+        self.shown += 1
+        self._lately.append(now)
+
+    def go_on(self) -> None:
+        """Time runs again: what was before does not count for the rate."""
+        self._lately.clear()
+
+    @property
+    def rate(self) -> float | None:
+        """Pictures shown a second, of late; None before there are two."""
+        lately = tuple(self._lately)
+        passed = lately[-1] - lately[0] if lately else 0.0
+        return (len(lately) - 1) / passed if passed > 0 else None
 
 
 class Loop:
@@ -226,7 +247,8 @@ class Loop:
         )
         self._end = float(frame.pts + frame.duration)
         self._record.on_screen = picture
-        self._record.shown += not picture.early
+        if not picture.early:
+            self._record.show(self._monotonic())
         self._record.first_by.setdefault(picture.by, self._monotonic())
 
     def _last_moment(self, stop: float | None) -> float:
@@ -249,6 +271,8 @@ class Loop:
                 part.stand()
             else:
                 part.go()
+        if not self._standing:
+            self._record.go_on()
 
     def _mind(self, rest: float) -> None:
         """Rest until the viewer does something, and see to it."""

@@ -120,10 +120,10 @@ class _Session:
         return 0 if self._viewer.loop else None
 
     def _subtitle(self) -> None:
-        """Have the viewer see the subtitles of this film, at first only if it asks for that."""
+        """Have the viewer see the subtitles of this film; unasked, only if it asks for that."""
         words = self._film.words
         self._viewer.subtitle = (lambda _time: "") if words is None else words.at
-        self._viewer.subtitled = words is not None and words.wanted
+        self._viewer.subtitles_wanted = words is not None and words.wanted
 
     def _play_film(self) -> Leave | None:
         """Play the film that is open, with all seeks; returns why it was left."""
@@ -297,6 +297,8 @@ class _Session:
         for stage in ("decode", "present"):
             if seconds := self._meter.seconds.get(stage):
                 rows.append((stage, f"{1000 * float(np.median(seconds[-48:])):.1f} ms"))
+        if record.rate is not None:
+            rows.append(("rate", f"{record.rate:.1f} frames/s"))
         rows.append(("dropped", str(sum(self._tally.dropped.values()))))
         rows.append(("bypassed", str(sum(self._tally.bypassed.values()))))
         if skew := _skew(record.skew[-240:]):

@@ -87,8 +87,11 @@ class Viewer:
         self.subtitle: Callable[[float], str] = lambda _time: ""
         """What is said at a media time."""
 
-        self.subtitled = True
-        """Whether subtitles are shown."""
+        self.subtitles_wanted = True
+        """Whether the film asks for its subtitles to be shown."""
+
+        self._subtitled: bool | None = None
+        """What the viewer chose, for all films; None: what each asks for."""
 
         self._info = self._help = False
         self._message: tuple[str, float] = ("", 0.0)
@@ -100,6 +103,11 @@ class Viewer:
     def loudness(self) -> float:
         """What samples are multiplied by: as loud as ears judge half a scale to be half."""
         return 0.0 if self.muted else (self.volume / 100) ** 2
+
+    @property
+    def subtitled(self) -> bool:
+        """Whether subtitles are shown."""
+        return self.subtitles_wanted if self._subtitled is None else self._subtitled
 
     def say(self, message: str) -> None:
         """Show a line for a moment."""
@@ -200,6 +208,10 @@ class Viewer:
             return SeekTo(span.start + share * (span.end - span.start))
         return None
 
+    def _anew(self, time: float) -> SeekTo | None:
+        """In a pause, have the picture on the screen made again, as it is wanted now."""
+        return SeekTo(time) if self.paused else None
+
     def _control(self, control: Control, time: float, span: Span) -> Leave | None:
         if control in SEEKS:
             self._bar_until = self._monotonic() + BAR_FOR
@@ -221,14 +233,16 @@ class Viewer:
             case Control.COMPARE:
                 self.super_resolve = not self.super_resolve
                 self.say("super-resolution" if self.super_resolve else "bicubic")
+                return self._anew(time)
             case Control.SPLIT:
                 self.wish.side_by_side = not self.wish.side_by_side
+                return self._anew(time)
             case Control.INFO:
                 self._info = not self._info
             case Control.HELP:
                 self._help = not self._help
             case Control.WORDS:
-                self.subtitled = not self.subtitled
+                self._subtitled = not self.subtitled
                 self.say("subtitles" if self.subtitled else "no subtitles")
             case Control.FULL_SCREEN:
                 self.full_screen = not self.full_screen

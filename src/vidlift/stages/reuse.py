@@ -1,14 +1,27 @@
-"""Do nothing where nothing changed: only tiles of luma that are new go through the network.
+"""Do nothing where nothing changed: only parts of luma that are new go through the network.
 
-    the same as before     ┌──┬──┬──┬──┐     a tile sees its halo, so a change near its border
-    a change  ▒            │  │  │  │  │     counts for it as well
-    tiles done anew  ▓     ├──┼──┼──┼──┤
+    the same as before     ┌──┬──┬──┬──┐
+    a change  ▒            │  │  │  │  │
+    made anew  ▓           ├──┼──┼──┼──┤
                            │  │▓▓│▒▓│  │
                            └──┴──┴──┴──┘
 
 With threshold 0 a picture is the same, bit for bit, as one that was made whole: an output sample
-depends on the input within the network's reach alone, and each tile is made from all of that.
-What was made is known by what it was made from, not by when: a seek needs nothing to be reset.
+depends on the input within the network's reach alone, each part is made from all of that, and
+anew when any of it changed. What was made is known by what it was made from, not by when: a seek
+needs nothing to be reset, and small changes cannot add up to a large one.
+
+Note [What counts as no change]. A codec sends a change where it is worth the bits. Behind that,
+what is decoded of a scene that stands still differs from frame to frame by the codec's own noise,
+and to follow it is work for nothing. ``NOISE`` is the root mean square difference of a block of
+8x8 samples up to which two blocks are the same. Put into one coefficient of that block's
+transform it is 8, which falls into the dead zone (5/6 of a step in H.264) of quantisers from
+QP 23 on: the codec would not have sent it. Where it is a change all the same, it adds at most 1
+to the mean square error, which is 7 at 40 dB; ``benchmarks/reuse.py`` measures what is lost.
+
+Note [A shorter halo]. Of a network's reach, the farthest samples hardly count. Where small
+differences are let pass, ``HALO`` samples around a part are enough: what is made differs at most
+at its border, by a mean square of 0.02 there (m-x4, l-x4, m-x2, m-x3 on coded video).
 """
 
 from __future__ import annotations
@@ -22,14 +35,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlift.frame import Frame, Plane, chroma_shape
+from vidlift.stages.parts import BLOCK, JOINED_MAX, Box, cover, difference, spread
 from vidlift.upscaler import Upscaler
 
-TILE = 32
-"""Side of a tile in input samples, its halo apart."""
+NOISE = 1.0
+"""Threshold for what went through a codec that loses something. Note [What counts as no change]"""
 
-PAYS = 0.6
-"""Share of a plane's samples, halos counted, up to which tiles are cheaper than the whole: one
-call for each few tiles costs more than one for a plane."""
+HALO = 4
+"""Samples around a part where the threshold is more than 0. Note [A shorter halo]"""
+
+PAYS = 0.7
+"""Share of a plane's samples that parts may cost, all counted, to be made rather than the whole."""
+
+BLIND_MAX = 8
+"""Planes made whole at most before it is looked again whether parts would do."""
 
 Run = Callable[[Sequence[Plane]], NDArray[Any]]
 """One or two planes [H, W] of one size -> [n, s*H, s*W]."""
@@ -42,10 +61,9 @@ class Reuse:
     read-only, as those of every frame.
     """
 
-    def __init__(self, upscaler: Upscaler, *, threshold: int = 0) -> None:
-        """``threshold`` is the largest change of a code value, at 8 bits, that counts as none.
-
-        ``close`` closes the upscaler too.
+    def __init__(self, upscaler: Upscaler, *, threshold: float = 0) -> None:
+        """``threshold`` is the root mean square difference of a block, in code values of 8 bits,
+        that counts as none. ``close`` closes the upscaler too.
         """
         self._upscaler = upscaler
         self._threshold = threshold
@@ -75,10 +93,15 @@ class Reuse:
         return found[0], found[-1]
 
     def warm(self, first: Frame, second: Frame) -> None:
-        """As ``Upscaler.warm``, tiles included."""
+        """As ``Upscaler.warm``, parts included."""
         self._upscaler.warm(first, second)
         lane = _Lane(partial(self._upscaler.luma_planes, bits=first.bits), **self._luma_form(first))
         lane.warm(first.luma)
+
+    def rest(self) -> None:
+        """As ``Upscaler.rest``; what was made is forgotten."""
+        self._lanes.clear()
+        self._upscaler.rest()
 
     def close(self) -> None:
         self._lanes.clear()
@@ -97,16 +120,13 @@ class Reuse:
         return self._lanes[key]
 
     def _luma_form(self, frame: Frame) -> dict[str, Any]:
+        upscaler = self._upscaler
+        whole = upscaler.descriptor.tier == "kernel" or not upscaler.any_size
         return {
-    def rest(self) -> None:
-        """As ``Upscaler.rest``; what was made is forgotten."""
-        self._lanes.clear()
-        self._upscaler.rest()
-
-            "scale": self._upscaler.scale,
-            "reach": None if self._upscaler.descriptor.tier == "kernel" else self._upscaler.reach,
-            "multiple_of": self._upscaler.descriptor.multiple_of,
-            "threshold": self._threshold << (frame.bits - 8),
+            "scale": upscaler.scale,
+            "reach": None if whole else upscaler.reach,
+            "multiple_of": upscaler.descriptor.multiple_of,
+            "threshold": self._threshold * (1 << (frame.bits - 8)),
         }
 
 
@@ -116,148 +136,118 @@ def _cut(plane: Plane, rows: int, columns: int) -> Plane:
 
 
 class _Lane:
-    """Planes of one kind, one after another. Legend: n tiles, P and Q sides of a patch."""
+    """Planes of one kind and size, one after another."""
 
     def __init__(
-        self, run: Run, *, scale: int, reach: int | None, multiple_of: int, threshold: int
+        self, run: Run, *, scale: int, reach: int | None, multiple_of: int, threshold: float
     ) -> None:
+        """Without a ``reach``, planes are repeated as a whole, or made anew."""
         self._run = run
         self._scale = scale
-        self._reach = reach
+        self._in_parts = reach is not None and BLOCK % multiple_of == 0
         self._multiple = multiple_of
+        self._reach = reach or 0
+        halo = self._reach if threshold == 0 else min(self._reach, HALO)
+        self._halo = -(-halo // multiple_of) * multiple_of
         self._threshold = threshold
-        self._grid: _Grid | None = None
-        self._used: NDArray[Any] | None = None
-        """For each tile, the patch that it was made from, [n, P, Q]."""
+        self._used: Plane | None = None
+        """What the last plane was made from, part by part."""
 
         self._big: Plane | None = None
         """The last plane made."""
+
+        self._blind = self._blind_for = 0
+        """Planes to come that are not looked at, and how many those were the last time."""
 
         self.work = 1.0
 
     def make(self, planes: Sequence[Plane]) -> list[Plane]:
         """Each plane, bigger."""
-        if self._grid is None or self._grid.shape != planes[0].shape:
-            self._grid = _Grid(planes[0].shape, reach=self._reach, multiple_of=self._multiple)
-            self._used = self._big = None
-        grid = self._grid
-        todo = [self._changed(grid.patches(plane)) for plane in planes]
-        entire = [index for index, tiles in enumerate(todo) if len(tiles) > grid.most]
-        wholes = dict(zip(entire, self._whole([planes[i] for i in entire]), strict=True))
-        made = []
-        done = 0.0
-        for index, plane in enumerate(planes):
-            if index in wholes:
+        todo = [self._todo(plane) for plane in planes]
+        entire = [index for index, boxes in enumerate(todo) if boxes is None]
+        wholes = dict(
+            zip(entire, self._run([planes[i] for i in entire]) if entire else (), strict=True)
+        )
+        made, done = [], float(len(entire))
+        for index, (plane, boxes) in enumerate(zip(planes, todo, strict=True)):
+            if boxes is None:
                 self._big = wholes[index]
-                done += 1
-            elif len(todo[index]):
-                self._big = self._patched(plane, todo[index])
-                done += len(todo[index]) * grid.share
+            elif boxes:
+                done += self._patch(plane, boxes) / plane.size
             assert self._big is not None
             made.append(self._big)
         self.work = done / len(planes)
         return made
 
     def warm(self, plane: Plane) -> None:
-        """Have tiles compiled, where there are any."""
-        grid = _Grid(plane.shape, reach=self._reach, multiple_of=self._multiple)
-        if grid.most:
-            self._run([plane[grid.rows[0] : grid.rows[0] + grid.patch[0], : grid.patch[1]]])
+        """Have what makes parts compiled, where there can be any."""
+        if self._divides(plane):
+            self._run([self._around(plane, Box(0, BLOCK, 0, BLOCK))[0]])
 
-    def _changed(self, patches: NDArray[Any]) -> NDArray[np.intp]:
-        """Tiles whose patches are not those they were made from; they will be, from now on."""
-        if self._used is None:
-            self._used = patches
-            return np.arange(len(patches))
-        flat, used = (each.reshape(len(patches), -1) for each in (patches, self._used))
-        if self._threshold:
-            low, high = np.minimum(flat, used), np.maximum(flat, used)
-            differ = ((high - low) > self._threshold).any(axis=1)
+    def _todo(self, plane: Plane) -> list[Box] | None:
+        """Which parts are to be made; None: the whole. What they are made from is noted."""
+        if self._used is None or self._used.shape != plane.shape:
+            self._used = plane.copy()
+            return None
+        if np.array_equal(plane, self._used):
+            return []
+        boxes = None if self._look_away() else self._parts(plane, self._used)
+        if boxes is None:
+            self._used = plane.copy()
         else:
-            differ = (flat != used).any(axis=1)
-        tiles = np.flatnonzero(differ)
-        if self._grid is not None and len(tiles) > self._grid.most:
-            tiles = np.arange(len(patches))  # the whole is made anew, and all of it is up to date
-        self._used[tiles] = patches[tiles]
-        return tiles
+            for box in boxes:
+                inside = slice(box.top, box.bottom), slice(box.left, box.right)
+                self._used[inside] = plane[inside]
+        return boxes
 
-    def _whole(self, planes: list[Plane]) -> list[Plane]:
-        return list(self._run(planes)) if planes else []
+    def _look_away(self) -> bool:
+        self._blind -= 1
+        return self._blind >= 0
 
-    def _patched(self, plane: Plane, tiles: NDArray[np.intp]) -> Plane:
-        """The last plane with some tiles made anew."""
-        grid, scale = self._grid, self._scale
-        assert grid is not None
+    def _parts(self, plane: Plane, used: Plane) -> list[Box] | None:
+        changed = difference(plane, used) > self._threshold**2
+        if not changed.any():
+            return []
+        if self._divides(plane):
+            if self._threshold == 0:
+                changed = spread(changed, self._reach)
+            boxes, cost = cover(changed, halo=self._halo)
+            if cost <= PAYS * plane.size:
+                self._blind_for = 0
+                return boxes
+        self._blind = self._blind_for = min(BLIND_MAX, 2 * self._blind_for or 1)
+        return None
+
+    def _divides(self, plane: Plane) -> bool:
+        """Whether parts of such a plane are worth their calls and may be cut as they have to be."""
+        fits = min(plane.shape) >= JOINED_MAX * BLOCK // 2
+        return self._in_parts and fits and not any(side % self._multiple for side in plane.shape)
+
+    def _patch(self, plane: Plane, boxes: list[Box]) -> int:
+        """Make parts of the last plane anew, in a copy; how many samples went in."""
         assert self._big is not None
-        big = self._big.copy()
-        for i in range(0, len(tiles), 2):
-            couple = tiles[i : i + 2]
-            made = self._run([grid.patch_of(plane, tile) for tile in couple])
-            for tile, patch in zip(couple, made, strict=True):
-                (top, bottom, left, right), (y, x) = grid.tile_of(tile)
-                big[scale * top : scale * bottom, scale * left : scale * right] = patch[
-                    scale * (top - y) : scale * (bottom - y),
-                    scale * (left - x) : scale * (right - x),
-                ]
-        return big
+        big, s, count = self._big.copy(), self._scale, 0
+        for box in boxes:
+            patch, (y, x) = self._around(plane, box)
+            (made,) = self._run([patch])
+            big[s * box.top : s * box.bottom, s * box.left : s * box.right] = made[
+                s * (box.top - y) : s * (box.bottom - y), s * (box.left - x) : s * (box.right - x)
+            ]
+            count += patch.size
+        self._big = big
+        return count
 
+    def _around(self, plane: Plane, box: Box) -> tuple[Plane, tuple[int, int]]:
+        """A box with its halo, and where that begins.
 
-class _Grid:
-    """Where tiles lie in a plane, and the patches, tile and halo, that they are made from.
+        All of one size, inside the plane: at its edges they are moved inwards, so that an edge of
+        the plane is an edge of the patch and is padded the same.
+        """
+        top, bottom = self._span(box.top, box.bottom, plane.shape[0])
+        left, right = self._span(box.left, box.right, plane.shape[1])
+        return plane[top:bottom, left:right], (top, left)
 
-    Patches are of one size and lie inside the plane: at its edges they are moved inwards, so
-    that an edge of the plane is an edge of the patch and is padded the same.
-    """
-
-    def __init__(self, shape: tuple[int, ...], *, reach: int | None, multiple_of: int) -> None:
-        height, width = self.shape = shape
-        if reach is None or height % multiple_of or width % multiple_of:
-            step, self.patch = (height, width), (height, width)
-            margin = 0
-        else:
-            margin = -(-reach // multiple_of) * multiple_of
-            side = -(-(TILE + 2 * margin) // multiple_of) * multiple_of
-            self.patch = min(side, height), min(side, width)
-            step = (
-                TILE if self.patch[0] < height else height,
-                TILE if self.patch[1] < width else width,
-            )
-        self._step = step
-        self.rows, self._columns = (
-            np.array(
-                [
-                    min(max(0, (at - margin) // multiple_of * multiple_of), size - side)
-                    for at in range(0, size, step)
-                ]
-            )
-            for size, side, step in zip(shape, self.patch, step, strict=True)
-        )
-        self.share = self.patch[0] * self.patch[1] / (height * width)
-        """Of the plane's samples, those of a patch."""
-
-        count = len(self.rows) * len(self._columns)
-        self.most = min(int(PAYS / self.share), count - 1) if count > 1 else 0
-        """Tiles up to which they are cheaper than the whole plane."""
-
-    def patches(self, plane: Plane) -> NDArray[Any]:
-        """A copy of every patch, [n, P, Q]."""
-        windows = np.lib.stride_tricks.sliding_window_view(plane, self.patch)
-        cut = windows[self.rows[:, None], self._columns[None, :]]
-        patches: NDArray[Any] = cut.reshape(-1, *self.patch)
-        return patches
-
-    def patch_of(self, plane: Plane, tile: np.intp) -> Plane:
-        _, (y, x) = self.tile_of(tile)
-        return plane[y : y + self.patch[0], x : x + self.patch[1]]
-
-    def tile_of(self, tile: np.intp) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
-        """Top, bottom, left and right of a tile, and where its patch begins."""
-        row, column = divmod(int(tile), len(self._columns))
-        top, left = row * self._step[0], column * self._step[1]
-        box = (
-            top,
-            min(top + self._step[0], self.shape[0]),
-            left,
-            min(left + self._step[1], self.shape[1]),
-        )
-        return box, (int(self.rows[row]), int(self._columns[column]))
+    def _span(self, begin: int, end: int, size: int) -> tuple[int, int]:
+        length = min(end - begin + 2 * self._halo, size)
+        begin = min(max(0, begin - self._halo), size - length)
+        return begin, begin + length
