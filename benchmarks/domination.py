@@ -78,7 +78,7 @@ def _missed(verdict: Verdict) -> str:
     """What is lacking to domination, in words."""
     parts = []
     if verdict.share > SHARE:
-        parts.append(f"{verdict.share / SHARE - 1:.0%} of the time" if verdict.ours else "all")
+        parts.append(f"{verdict.share / SHARE - 1:.0%} too slow" if verdict.ours else "all")
     if verdict.margin < 0 and verdict.ours:
         parts.append(f"{-verdict.margin:.2f} dB")
     if verdict.missing and verdict.ours:

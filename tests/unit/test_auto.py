@@ -22,8 +22,10 @@ from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import ModelError, UsageError
 from vidlift.jobs.judge import judge
 from vidlift.jobs.upscale import UpscaleOptions
-from vidlift.models import auto, family
+from vidlift.models import auto, family, kernels
 from vidlift.models.auto import Stream
+from vidlift.player.calibration import Speeds
+from vidlift.player.ladder import Engines, Ladders
 from vidlift.sources.synthetic import SyntheticSource
 from vidlift.upscaler import Upscaler
 from vidlift.video import VideoInfo
@@ -42,6 +44,7 @@ def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ship:
     def make(*names: str) -> None:
         folder = tmp_path / "shipped"
         folder.mkdir()
+        (folder / models.BICUBIC).symlink_to(kernels.FOLDER)
         for name in names:
             member = family.parse(name)
             assert member is not None
@@ -203,6 +206,20 @@ class TestUse:
         reason = receipt.extra["chosen_for"]
         assert reason.startswith("h264 at ")
         assert receipt.model == ("m-x2-clean" if "clean" in reason else "m-x2")
+
+    @pytest.mark.parametrize(("bit_rate", "clean"), [(10_000, False), (1_000_000, True)])
+    def test_a_film_is_given_what_suits_its_stream(
+        self, tmp_path: Path, ship: Ship, bit_rate: int, clean: bool
+    ) -> None:
+        ship(*BOTH)
+        made = SyntheticSource(width=48, height=32, frames=1, rate=Fraction(24)).info
+        info = replace(made, codec="h264", bit_rate=bit_rate)
+        speeds = Speeds(tmp_path / "speeds.json")
+        ladders = Ladders(info, engines=Engines(engine="null", threads=1), speeds=speeds)
+        names = {rung.tier: rung.name for rung in ladders.rungs(4)}
+        assert names["m"].removesuffix("-int8") == ("m-x4-clean" if clean else "m-x4")
+        assert (names["s"], names["l"]) == ("s-x4-clean", "l-x4"), "the only ones of their tiers"
+        assert ("clean" in ladders.chosen_for) == clean
 
     def test_a_model_by_name_is_not_chosen(self, tmp_path: Path) -> None:
         clip = make_clip(tmp_path / "clip.mp4", frames=4, sounds=0)
