@@ -12,7 +12,7 @@ from support.frames import make_frame
 from support.networks import plain_network
 from vidlift import models
 from vidlift.models import Model
-from vidlift.player import calibration
+from vidlift.player import calibration, precision
 from vidlift.player.choose import Chooser
 from vidlift.player.options import PlayOptions
 from vidlift.player.schedule import NOT_BEGUN
@@ -67,6 +67,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         }
 
     monkeypatch.setattr(calibration, "measure", measure)
+    monkeypatch.setattr(precision, "settled", lambda engine, **_: engine)
     return timed
 
 
@@ -128,6 +129,15 @@ def test_a_rung_that_is_seen_to_be_slow_is_left_whatever_was_foretold() -> None:
     assert chosen[0] == "m-x2"
     assert chosen[-1] == "s-x2"
     made.close()
+
+
+def test_every_size_has_the_engine_that_was_settled_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "settled", lambda _engine, **_: "onnxruntime")
+    made = chooser()
+    made.tiers(960, 540)
+    (other,) = (each for size, each in made._of_size.items() if size == (960, 540))
+    other.open(other.rungs(2)[0]).close()
+    assert "onnxruntime" in other.engine_of["bicubic-x2"]
 
 
 def test_what_a_size_showed_is_remembered_for_that_size() -> None:

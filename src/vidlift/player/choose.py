@@ -54,9 +54,10 @@ class Chooser:
         speeds, engine = Speeds(), options.engine
         if self._model is None or self._model.descriptor.tier in TIERS:
             engine = precision.settled(engine, threads=options.threads, speeds=speeds)
+        self._engines = Engines(engine=engine, threads=options.threads)
         self.ladders = Ladders(
             film.info,
-            engines=Engines(engine=engine, threads=options.threads),
+            engines=self._engines,
             model=self._model,
             speeds=speeds,
         )
@@ -149,7 +150,7 @@ class Chooser:
             rate = None if info.bit_rate is None else info.bit_rate * more
             self._of_size[size] = Ladders(
                 replace(info, width=width, height=height, bit_rate=rate),
-                engines=Engines(engine=self._options.engine, threads=self._options.threads),
+                engines=self._engines,
                 model=self._model,
                 like=first,
             )
