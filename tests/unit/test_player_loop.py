@@ -43,6 +43,7 @@ class Player:
         ready_at: Callable[[int], float] = lambda _index: 0.0,
         seconds_of_sound: float = 0,
         stop: float | None = None,
+        at: float | None = None,
     ) -> Leave | None:
         last = pictures[-1].frame
         self.loop = Loop(
@@ -52,6 +53,7 @@ class Player:
             span=Span(start=float(pictures[0].frame.pts), end=float(last.pts + last.duration)),
             tally=self.tally,
             meter=Meter(self.world.monotonic),
+            at=at,
             monotonic=self.world.monotonic,
         )
         feeder = None
@@ -201,6 +203,36 @@ def test_arrows_seek_from_where_the_film_is(key: str, by: float) -> None:
     leave = player.play(film(240))
     assert isinstance(leave, SeekTo)
     assert leave.time == pytest.approx(2 + by, abs=0.05)
+
+
+def test_keys_pressed_at_once_are_all_obeyed() -> None:
+    player = Player()
+    player.world.press(2.0, "right", "right", "m", "left", "right")
+    leave = player.play(film(24 * 30))
+    assert isinstance(leave, SeekTo)
+    assert leave.time == pytest.approx(12, abs=0.05)
+    assert player.viewer.muted
+
+
+def test_nothing_is_heeded_after_quitting() -> None:
+    player = Player()
+    player.world.press(2.0, "q", "right")
+    assert player.play(film(240)) == Quit()
+
+
+def test_seeks_at_the_end_of_the_film_do_not_add_up() -> None:
+    player = Player()
+    player.world.press(2.0, "up", "up", "left")
+    leave = player.play(film(240))
+    assert isinstance(leave, SeekTo)
+    assert leave.time == pytest.approx(5, abs=0.05)
+
+
+def test_before_its_first_picture_a_seek_goes_on_from_the_one_before() -> None:
+    player = Player()
+    player.world.press(0.5, "right")
+    pictures = film(240, start=100)
+    assert player.play(pictures, ready_at=lambda _index: 1.0, at=105.0) == SeekTo(110.0)
 
 
 def test_a_stop_ends_it() -> None:

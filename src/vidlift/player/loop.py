@@ -19,7 +19,7 @@ from vidlift.player.clock import AudioClock, Clock, WallClock
 from vidlift.player.governor import LATE
 from vidlift.player.schedule import NOT_BEGUN, Picture, Tally, is_over, wait_for
 from vidlift.player.sound import Feeder
-from vidlift.player.viewer import Leave, Span, Viewer
+from vidlift.player.viewer import Leave, Quit, SeekTo, Span, Viewer
 from vidlift.sinks.events import Event
 from vidlift.sinks.window import Sprite
 
@@ -127,9 +127,12 @@ class Loop:
         tally: Tally,
         meter: Meter,
         attend: Callable[[], None] = lambda: None,
+        at: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``attend`` is called every so often, at least every ``POLL`` seconds while it rests."""
+        """``attend`` is called every so often, at least every ``POLL`` seconds while it rests;
+        ``at`` is the media time that was sought, where one was.
+        """
         self._attend = attend
         self._display = display
         self._viewer = viewer
@@ -152,7 +155,7 @@ class Loop:
         self.time = NOT_BEGUN
         """Media time as the loop last saw it. Other threads may look."""
 
-        self.position = span.start
+        self.position = span.start if at is None else at
         """Where the film is, as the viewer sees it: also before it begins."""
 
     def run(
@@ -280,9 +283,7 @@ class Loop:
         if self._cover() and rest > SHORT_REST:
             self._display.refresh()
         for event in self._display.events(min(max(rest, 0), POLL)):
-            self._leave = self._leave or viewer.obey(
-                event, time=self.position, span=self._span, area=area
-            )
+            self._heed(viewer.obey(event, time=self.position, span=self._span, area=area))
         self._attend()
         if viewer.full_screen != self._full_screen:
             self._full_screen = viewer.full_screen
@@ -291,6 +292,17 @@ class Loop:
             self._sound.set_loudness(viewer.loudness)
         if self.time != NOT_BEGUN and self._standing != (viewer.paused or self._stalled):
             self._run_or_stand()
+
+    def _heed(self, leave: Leave | None) -> None:
+        """Of several reasons to leave in one rest the last one counts, but quitting is final.
+
+        The next seek goes on from where the one before it leads to.
+        """
+        if leave is not None and not isinstance(self._leave, Quit):
+            self._leave = leave
+        if isinstance(leave, SeekTo):
+            end = math.inf if self._span.end is None else self._span.end
+            self.position = min(max(leave.time, self._span.start), end)
 
     def _cover(self) -> bool:
         """Lay over the film what the viewer is to see; whether that changed."""

@@ -148,7 +148,7 @@ class _Session:
         """Build the chain anew from a time on, or from the beginning, and play it."""
         film, split = self._film, self._film.split
         if at is not None:
-            film.seek(at)
+            at = film.seek(at)
         stop = None
         if self._options.duration is not None:
             stop = film.span.start + self._options.duration
@@ -160,6 +160,7 @@ class _Session:
             tally=self._tally,
             meter=self._meter,
             attend=self._attend,
+            at=at,
         )
         pictures = enlarge(
             self._chooser.sized(
