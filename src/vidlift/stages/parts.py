@@ -28,7 +28,7 @@ BLOCK = 8
 JOINED_MAX = 16
 """Blocks along a side of the largest patch. Engines keep something for every size they met."""
 
-CALL = 600
+CALL = 800
 """Samples that could be made in the time of one more call."""
 
 Blocks = NDArray[np.bool_]
