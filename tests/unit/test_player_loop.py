@@ -107,6 +107,22 @@ def test_pictures_follow_the_sound_whatever_its_second(rate: float, seconds: int
     assert taken == pytest.approx((seconds - 2 / 24) * 48_000 / rate, abs=0.06)
 
 
+@pytest.mark.parametrize("rate", [47_900, 48_100])
+def test_they_are_in_step_after_a_seek_and_a_pause(rate: float) -> None:
+    player = Player(speaker_rate=rate)
+    player.world.press(2.0, "right")
+    assert isinstance(player.play(film(240), seconds_of_sound=10), SeekTo)
+    begun = player.world.now
+    for after in (1.0, 3.0):
+        player.world.press(begun + after, "space")
+    pictures = film(1440, start=7, early=True)
+    player.play(pictures, seconds_of_sound=60, at=7.0)
+    skew = np.abs(player.record.skew)
+    assert np.percentile(skew, 95) < 0.020
+    assert skew.max() < 0.040
+    assert player.world.now - begun == pytest.approx(60 * 48_000 / rate + 2, abs=0.2)
+
+
 def test_the_film_is_heard_to_the_end_of_its_sound() -> None:
     player = Player(speaker_rate=48_000)
     player.play(film(24), seconds_of_sound=3)
