@@ -23,7 +23,8 @@ from vidlift.player.governor import LATE
 from vidlift.player.loop import POLL, STALL, Loop, Record
 from vidlift.player.schedule import Picture, Tally
 from vidlift.player.sound import Feeder
-from vidlift.player.viewer import Leave, OtherFilm, Quit, SeekTo, Span, Viewer
+from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo, Span, Viewer
+from vidlift.sinks.events import Dropped
 
 
 class Player:
@@ -228,6 +229,12 @@ def test_keys_pressed_at_once_are_all_obeyed() -> None:
     assert isinstance(leave, SeekTo)
     assert leave.time == pytest.approx(12, abs=0.05)
     assert player.viewer.muted
+
+
+def test_films_dropped_together_are_played_one_after_the_other() -> None:
+    player = Player()
+    player.world.keys = [(2.0, Dropped(name)) for name in ("a.mp4", "b.mp4", "c.mp4")]
+    assert player.play(film(240)) == Open("a.mp4", then=("b.mp4", "c.mp4"))
 
 
 def test_nothing_is_heeded_after_quitting() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
@@ -15,6 +16,7 @@ from support.frames import make_frame
 from vidlift.color import ColorTags, Range
 from vidlift.frame import Frame
 from vidlift.rgb import to_rgb
+from vidlift.sinks.events import Dropped
 from vidlift.sinks.window import Sprite, Window
 
 PATCHES = [
@@ -191,6 +193,30 @@ def test_another_film_may_have_another_size(window: Window) -> None:
     shown = window.pixels()
     assert shown[:7].max() == 0, "black above"
     assert shown[24].max() > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "wanted"),
+    [
+        (b"/films/a b.mp4", "SDL_DROPFILE", "/films/a b.mp4"),
+        (b"file:///films/a%20b.mp4", "SDL_DROPTEXT", "/films/a b.mp4"),
+        (b"https://host/a.mp4 \r\n", "SDL_DROPTEXT", "https://host/a.mp4"),
+    ],
+)
+def test_what_is_dropped_on_it_is_a_file_or_a_url(
+    window: Window, given: bytes, kind: str, wanted: str
+) -> None:
+    import sdl2
+
+    window.show(make_frame(size=(64, 48)))
+    list(window.events(0.0))
+    event = sdl2.SDL_Event()
+    event.type = getattr(sdl2, kind)
+    text = sdl2.SDL_malloc(len(given) + 1)  # the window gives it back
+    ctypes.memmove(text, given + b"\0", len(given) + 1)
+    ctypes.c_void_p.from_buffer(event.drop, sdl2.SDL_DropEvent.file.offset).value = text
+    sdl2.SDL_PushEvent(event)
+    assert [each for each in window.events(0.0) if isinstance(each, Dropped)] == [Dropped(wanted)]
 
 
 def test_nothing_happens_in_a_window_that_nobody_touches(window: Window) -> None:

@@ -19,7 +19,7 @@ from vidlift.player.clock import AudioClock, Clock, WallClock
 from vidlift.player.governor import LATE
 from vidlift.player.schedule import NOT_BEGUN, Picture, Tally, is_over, wait_for
 from vidlift.player.sound import Feeder
-from vidlift.player.viewer import Leave, Quit, SeekTo, Span, Viewer
+from vidlift.player.viewer import Leave, Open, Quit, SeekTo, Span, Viewer
 from vidlift.sinks.events import Event
 from vidlift.sinks.window import Sprite
 
@@ -296,8 +296,11 @@ class Loop:
     def _heed(self, leave: Leave | None) -> None:
         """Of several reasons to leave in one rest the last one counts, but quitting is final.
 
-        The next seek goes on from where the one before it leads to.
+        The next seek goes on from where the one before it leads to, and of films that are
+        dropped together one is played after the other.
         """
+        if isinstance(leave, Open) and isinstance(self._leave, Open):
+            leave = Open(self._leave.where, then=(*self._leave.then, leave.where))
         if leave is not None and not isinstance(self._leave, Quit):
             self._leave = leave
         if isinstance(leave, SeekTo):

@@ -96,7 +96,7 @@ class _Session:
                 leave = self._play_film()
                 if isinstance(leave, Open):
                     index += 1
-                    self._films.insert(index, leave.where)
+                    self._films[index:index] = [leave.where, *leave.then]
                 else:
                     following = self._following(index, leave)
                     if following is None:

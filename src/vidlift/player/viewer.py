@@ -46,6 +46,9 @@ class Open:
     where: str
     """A file or URL to play at once."""
 
+    then: tuple[str, ...] = ()
+    """Those to play after it."""
+
 
 Leave: TypeAlias = Quit | SeekTo | OtherFilm | Open
 """Why the loop of a film should be left."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import is_
 from typing import Any
+from urllib.request import url2pathname
 
 import numpy as np
 from numpy.typing import NDArray
@@ -298,8 +299,11 @@ class Window:
             case sdl.SDL_MOUSEBUTTONDOWN if event.button.button == sdl.SDL_BUTTON_LEFT:
                 yield self._pointer(event.button, True)
             case sdl.SDL_DROPFILE | sdl.SDL_DROPTEXT:
-                yield Dropped(event.drop.file.decode(errors="replace").strip())
-                sdl.SDL_free(event.drop.file)
+                # The field itself would be read as a copy, which is not SDL's to free.
+                text = ctypes.c_void_p.from_buffer(event.drop, sdl.SDL_DropEvent.file.offset)
+                where = ctypes.string_at(text.value or b"").decode(errors="replace")
+                sdl.SDL_free(text)
+                yield Dropped(_local(where.strip()))
             case sdl.SDL_WINDOWEVENT:
                 if event.window.event == sdl.SDL_WINDOWEVENT_SIZE_CHANGED:
                     yield Resized()
@@ -317,6 +321,11 @@ class Window:
     def _check(self, succeeded: Any) -> None:
         if not succeeded:
             raise OutputError(f"the window cannot show the picture: {sdl_library.error(self._sdl)}")
+
+
+def _local(where: str) -> str:
+    """A file by its name, also where a program gives it as a URL."""
+    return url2pathname(where[7:]) if where.startswith("file:///") else where
 
 
 @dataclass(slots=True)
