@@ -1,10 +1,12 @@
 """How well does the player play: frames a second, where the time goes, memory, on time?
 
     python benchmarks/play.py                                     (nothing else may run)
+    python benchmarks/play.py --minutes 30 --cases "270p x4" --rates 30 --model m-x4 --name long
 
 Plays films, each in a process of its own with SDL's dummy drivers, samples its memory, and
 writes ``results/play.json`` and ``.md``. Without ``--film`` they are made up and silent: a drifting
-zone plate, the hardest content there is, so that nothing is saved where nothing moves.
+zone plate, the hardest content there is, so that nothing is saved where nothing moves. With
+``--minutes`` they last so long, made of one minute over and over, and have sound.
 """
 
 from __future__ import annotations
@@ -15,14 +17,24 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import av
+import numpy as np
 
 from vidlift.evaluation import machine
 from vidlift.player.bench import made_up_film
+from vidlift.sinks.window import Window
+from vidlift.sources.split import Split
+from vidlift.upscaler import Upscaler
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -33,8 +45,16 @@ CASES = {
 }
 """Films that become 1080p: size and scale."""
 
-SETTLED = 0.25
-"""Share of the samples of memory that belong to the beginning: growth is counted after it."""
+SAMPLE_EVERY = 0.5
+"""Seconds between looks at the memory of the player."""
+
+SETTLED = 60.0
+"""Seconds after which memory is to stay what it is, or a quarter of shorter films."""
+
+MINUTE = 60
+SOUND_RATE = 48_000
+COSTED = 30
+"""Pairs that are timed part by part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +73,13 @@ class Row:
     first_picture_s: float | None
     peak_mb: float
     growth_mb: float
-    """Resident memory at the end less that after the beginning, least of the last tenth less
-    the most of the tenth after ``SETTLED``, not below 0."""
+    """Resident memory of the last tenth less that of the tenth after ``SETTLED``, medians."""
+
+    cpu_ms: dict[str, float]
+    """Processor time of a frame, all threads together, by what it is for."""
+
+    overhead: float
+    """Of that, what is not the network's, over what is."""
 
     changes: list[dict[str, Any]]
 
@@ -68,7 +93,9 @@ def main() -> None:
             sys.stderr.write(f"{case} at {rate} frames/s\n")
             with ExitStack() as stack:
                 film = options.film or stack.enter_context(
-                    made_up_film(size, seconds=options.frames / rate, rate=Fraction(rate))
+                    _long_film(size, rate, options.minutes)
+                    if options.minutes
+                    else made_up_film(size, seconds=options.frames / rate, rate=Fraction(rate))
                 )
                 rows.append(_play(case, film, scale, rate, options))
             _save(rows, options)
@@ -78,6 +105,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=2000, help="of each film")
+    parser.add_argument("--minutes", type=int, help="that each lasts, instead; with sound")
     parser.add_argument("--rates", type=int, nargs="+", default=[24, 30])
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=CASES)
     parser.add_argument("--film", type=Path, help="play this instead of a made-up film")
@@ -97,13 +125,15 @@ def _play(case: str, film: Path, scale: int, rate: int, options: argparse.Namesp
     memory = []
     while playing.poll() is None:
         memory.append(_resident_mb(playing.pid))
-        time.sleep(0.5)
+        time.sleep(SAMPLE_EVERY)
     if playing.returncode:
         raise SystemExit(f"play ended with {playing.returncode}")
     receipt = json.loads(report.read_text())
     report.unlink()
-    begun = memory[int(len(memory) * SETTLED) :]
-    tenth = max(1, len(memory) // 10)
+    # The last samples may be of a process that is closing: they are left out.
+    settled = memory[min(round(SETTLED / SAMPLE_EVERY), len(memory) // 4) : -2] or memory
+    tenth = max(1, len(settled) // 10)
+    cpu_ms = _cpu_ms(film, receipt["model"], receipt["size_in"])
     return Row(
         case=case,
         rate=rate,
@@ -116,10 +146,86 @@ def _play(case: str, film: Path, scale: int, rate: int, options: argparse.Namesp
         skew_ms=receipt["extra"]["skew_ms"],
         first_picture_s=receipt["extra"]["first_picture_s"],
         peak_mb=receipt["peak_memory_mb"],
-        # The last samples may be of a process that is closing: they are left out.
-        growth_mb=round(max(0.0, min(begun[-tenth - 2 : -2]) - max(begun[:tenth])), 2),
+        growth_mb=round(float(np.median(settled[-tenth:]) - np.median(settled[:tenth])), 2),
+        cpu_ms=cpu_ms,
+        overhead=round((sum(cpu_ms.values()) - cpu_ms["network"]) / cpu_ms["network"], 3),
         changes=receipt["extra"]["changes"],
     )
+
+
+def _cpu_ms(film: Path, model: str, size: tuple[int, int]) -> dict[str, float]:
+    """Processor time that a frame takes in each part of playing, taken one after another."""
+    with (
+        closing(Split(film)) as split,
+        Upscaler(model) as upscaler,
+        closing(Window("cost", source_height=size[1], dummy=True)) as window,
+    ):
+        frames = iter(split.pictures)
+        next(frames)
+        decoded: list[Any] = []
+        decode = _processor_ms(lambda: decoded.extend(islice(frames, 2 * COSTED)))
+        # What the decoder computes ahead, in threads of its own, makes this an estimate.
+        found = {"decode": decode / max(1, len(decoded))}
+        first, second = decoded[:2]
+        lumas = [first.luma, second.luma]
+        made = upscaler.pair(first, second)
+        window.show(made[0])
+        network, pair, show = [], [], []
+        for _ in range(COSTED):
+            network.append(_processor_ms(lambda: upscaler.luma_planes(lumas, bits=first.bits)))
+            pair.append(_processor_ms(lambda: upscaler.pair(first, second)))
+            show.append(sum(_processor_ms(partial(window.show, frame)) for frame in made))
+        found["network"] = float(np.median(network)) / 2
+        found["chroma and conversion"] = float(np.median(pair) - np.median(network)) / 2
+        found["display"] = float(np.median(show)) / 2
+    return {name: round(taken, 2) for name, taken in found.items()}
+
+
+def _processor_ms(work: Callable[[], object]) -> float:
+    begin = time.process_time()
+    work()
+    return 1000 * (time.process_time() - begin)
+
+
+@contextmanager
+def _long_film(size: tuple[int, int], rate: int, minutes: int) -> Iterator[Path]:
+    """A film of that many minutes, the same minute over and over, with a quiet tone; gone after."""
+    with (
+        made_up_film(size, seconds=MINUTE, rate=Fraction(rate)) as minute,
+        TemporaryDirectory(prefix="vidlift-") as folder,
+    ):
+        where = Path(folder) / "long.mp4"
+        with av.open(str(where), "w") as target:
+            sound = target.add_stream("aac", rate=SOUND_RATE, layout="stereo")
+            with av.open(str(minute)) as source:
+                (given,) = source.streams.video
+                pictures = target.add_stream_from_template(given)
+                tone = _tone(minutes * MINUTE)
+                for number in range(minutes):
+                    source.seek(0)
+                    for packet in source.demux(given):
+                        if packet.pts is None or packet.dts is None or packet.duration is None:
+                            continue
+                        later = int(number * MINUTE / packet.time_base)
+                        packet.pts, packet.dts = packet.pts + later, packet.dts + later
+                        end = (packet.dts + packet.duration) * packet.time_base
+                        packet.stream = pictures
+                        target.mux(packet)
+                        for chunk in tone:  # as far as the pictures have come
+                            target.mux(sound.encode(chunk))
+                            if chunk.pts is None or chunk.pts > end * SOUND_RATE:
+                                break
+            target.mux(sound.encode(None))
+        yield where
+
+
+def _tone(seconds: int) -> Iterator[av.AudioFrame]:
+    for begin in range(0, seconds * SOUND_RATE, 1024):
+        turn = 2 * np.pi * 440 * np.arange(begin, begin + 1024) / SOUND_RATE
+        samples = np.tile((0.1 * np.sin(turn)).astype(np.float32), (2, 1))
+        chunk = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
+        chunk.sample_rate, chunk.pts, chunk.time_base = SOUND_RATE, begin, Fraction(1, SOUND_RATE)
+        yield chunk
 
 
 def _resident_mb(pid: int) -> float:
@@ -131,7 +237,7 @@ def _resident_mb(pid: int) -> float:
 
 
 def _save(rows: list[Row], options: argparse.Namespace) -> None:
-    made = {**machine.about(), "frames": options.frames}
+    made = {**machine.about(), "frames": options.frames, "minutes": options.minutes}
     content = {"machine": made, "films": [asdict(row) for row in rows]}
     where = RESULTS / f"{options.name}.json"
     where.write_text(json.dumps(content, indent=2) + "\n")
@@ -140,14 +246,15 @@ def _save(rows: list[Row], options: argparse.Namespace) -> None:
 
 def _page(rows: list[Row], made: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {found}" for name, found in made["versions"].items())
+    long = f"{made['minutes']} minutes" if made["minutes"] else f"{made['frames']} frames"
     lines = [
         "# Playing\n",
-        f"`python benchmarks/play.py`, {made['frames']} frames each; {made['processor']}, "
+        f"`python benchmarks/play.py`, {long} each; {made['processor']}, "
         f"{made['cores']} cores ({', '.join(made['units'])}); {versions}. Times are medians: of "
         "a pair for a network or bicubic, of a frame for the rest.\n",
-        "| film | frames/s | network | shown | bypassed | dropped | network, ms | bicubic, ms "
-        "| decode, ms | present, ms | skew p95 / most, ms | first picture, s | peak, MB "
-        "| growth, MB |",
+        "| film | frames/s | network | shown, frames/s | bypassed | dropped | network, ms "
+        "| bicubic, ms | decode, ms | present, ms | skew p95 / most, ms | first picture, s "
+        "| peak, MB | growth, MB |",
         "|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in rows:
@@ -156,11 +263,21 @@ def _page(rows: list[Row], made: dict[str, Any]) -> str:
         times += [stage.get("decode"), stage.get("present")]
         shown = " | ".join("–" if taken is None else f"{taken:.1f}" for taken in times)
         lines.append(
-            f"| {row.case} | {row.rate} | {row.model} | {row.shown} | {row.bypassed} "
-            f"| {row.dropped} | {shown} | {row.skew_ms.get('p95', 0):.1f} / "
+            f"| {row.case} | {row.rate} | {row.model} | {row.shown}, {row.fps:.1f} "
+            f"| {row.bypassed} | {row.dropped} | {shown} | {row.skew_ms.get('p95', 0):.1f} / "
             f"{row.skew_ms.get('max', 0):.1f} | {row.first_picture_s} | {row.peak_mb:.0f} "
             f"| {row.growth_mb:.1f} |"
         )
+    parts = list(rows[0].cpu_ms)
+    lines += [
+        "\nProcessor time of a frame in ms, all threads together, each part taken alone; display "
+        "is SDL's software renderer. Overhead is all that is not the network, over the network.\n",
+        f"| film | frames/s | {' | '.join(parts)} | overhead |",
+        f"|---|--:|{'--:|' * len(parts)}--:|",
+    ]
+    for row in rows:
+        shares = " | ".join(f"{row.cpu_ms[part]:.1f}" for part in parts)
+        lines.append(f"| {row.case} | {row.rate} | {shares} | {row.overhead:.0%} |")
     return "\n".join(lines) + "\n"
 
 

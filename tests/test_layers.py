@@ -61,7 +61,8 @@ ALSO: dict[str, set[str]] = {
     "httpcore2": {"client"},
     "httpx2": {"client"},
     "imageio_ffmpeg": {"vmaf.py"},
-    "matplotlib": {"cloud/report.py", "evaluation/chart.py", "training/plots.py"},
+    "matplotlib": {"cloud/report.py", "evaluation/chart.py", "evaluation/speed_chart.py"}
+    | {"training/plots.py"},
     "nncf": {"training/quantize.py"},
     "numpy": {""},
     "onnx": {"evaluation", "models", "engines/reference.py", "training"},

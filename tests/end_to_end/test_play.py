@@ -115,7 +115,8 @@ def test_s_saves_the_picture(
     Hands(monkeypatch, (4, Key("s")), (6, Closed()))
     play(str(clip), PlayOptions(model=str(network)))
     (saved,) = tmp_path.glob("film-*.png")
-    assert saved.name == "film-0.00-s-x2.png"
+    # By the network, but on a machine that is busy with other things.
+    assert saved.name in ("film-0.00-s-x2.png", "film-0.00-bicubic-x2.png")
     with Image.open(saved) as picture:
         assert picture.size == (128, 96)
         assert np.asarray(picture).std() > 20
@@ -141,6 +142,8 @@ def test_over_and_over(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_machine_is_measured_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("BUDGET", "HOPELESS"):  # however busy it is
+        monkeypatch.setattr(f"vidlift.player.calibration.{limit}", 1e6)
     first = plan(str(clip), PlayOptions(scale=2))
     monkeypatch.setattr("vidlift.player.calibration.measure", lambda *_, **__: pytest.fail("again"))
     again = plan(str(clip), PlayOptions(scale=2))
@@ -187,7 +190,8 @@ def test_dry_run_doctor_and_bench_speak(clip: Path, tmp_path: Path) -> None:
     dry = run(app, ["play", str(clip), "-s", "2", "--dry-run"])
     assert dry.exit_code == 0, dry.output
     assert "64x48" in dry.output
-    assert "to spare" in dry.output
+    assert "bicubic-x2" in dry.output
+    assert any(verdict in dry.output for verdict in ("to spare", "too slow"))
     report = tmp_path / "doctor.json"
     tried = run(app, ["doctor", "--report", str(report)])
     assert tried.exit_code == 0, tried.output
@@ -195,10 +199,16 @@ def test_dry_run_doctor_and_bench_speak(clip: Path, tmp_path: Path) -> None:
     assert sum(each["chosen"] for each in engines.values()) == 1
     assert engines["onnxruntime"]["works"]
     figures = tmp_path / "bench.json"
-    line = ["bench", "-s", "2", "--size", "32x24", "--rounds", "1", "--seconds", "0"]
+    line = ["bench", "-s", "2", "--size", "32x24", "--rounds", "1", "--seconds", "0.2"]
     timed = run(app, [*line, "--report", str(figures)])
     assert timed.exit_code == 0, timed.output
-    assert json.loads(figures.read_text())["networks"][0]["median_ms"] > 0
+    found = json.loads(figures.read_text())
+    assert found["networks"][0]["network"] == "bicubic-x2"
+    assert found["networks"][0]["network_ms"] > 0
+    (played,) = found["play"]
+    assert played["size"] == [32, 24]
+    assert sum(played["made_by"].values()) + sum(played["dropped"].values()) == 5
+    assert played["start_s"] is None or played["start_s"] > 0
 
 
 @pytest.mark.parametrize("size", ["32", "32x", "axb", "0x5"])

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from vidlift.cli.console import err, out, print_table
-from vidlift.errors import OutputError, UsageError
+from vidlift.errors import ModelError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from vidlift.evaluation.timing import Job
+    from vidlift.evaluation.foretell import Speed
 
 HEAD_ROOM = 0.75
 """Share of a frame's time that a network may take for the player to choose it."""
@@ -53,36 +55,50 @@ def bench(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write all figures here.")
     ] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Draw times a frame (extra `charts`)."),
+    ] = None,
 ) -> None:
-    """Foretell frames a second by network, scale and engine, and play a made-up film.
+    """Foretell frames a second by network, scale and engine, and play made-up films.
 
-    Networks take turns in one process, so that what else the machine does is shared out. A frame
-    is timed with its chroma and conversions, as a player has it.
+    Networks take turns in one process, so that what else the machine does is shared out. The
+    network's time is that of luma; a frame's is with its chroma and conversions, as a player has
+    it.
     """
     from vidlift.evaluation import machine, timing
+    from vidlift.evaluation.foretell import foretell
 
     if rounds < 1:
         raise UsageError(f"a bench has at least one round, got {rounds}")
     found: dict[str, Any] = {**machine.about(), "threads": threads, "networks": [], "play": []}
+    speeds: list[Speed] = []
     for scale in scales or (2, 3, 4):
         if scale not in timing.SIZE:
             raise UsageError(f"scale {scale}: there are networks for 2, 3 and 4")
         small = _size(size) if size else timing.SIZE[scale]
-        with ExitStack() as stack:
-            jobs = _jobs(scale, small, engines or ["auto"], threads, stack)
-            jobs += _others(against or [], scale, threads)
-            if not jobs:
-                continue
-            err.print(f"vidlift: timing {len(jobs)} networks at {small[0]}x{small[1]}, x{scale}")
-            times = timing.interleaved(jobs, rounds=rounds)
-        rows = [
-            {"scale": scale, "size": small, "network": job.name, **asdict(taken)}
-            for job, taken in zip(jobs, times, strict=True)
-        ]
-        found["networks"] += rows
-        _print(scale, small, rows)
+        err.print(f"vidlift: timing networks at {small[0]}x{small[1]}, x{scale}")
+        timed = foretell(
+            scale,
+            small,
+            engines=engines or ("auto",),
+            against=against or (),
+            threads=threads,
+            rounds=rounds,
+        )
+        speeds += timed
+        _print(timed)
+    found["networks"] = [asdict(each) for each in speeds]
+    if chart is not None:
+        from vidlift.evaluation.speed_chart import draw
+
+        draw(speeds, chart)
     if seconds > 0:
-        found["play"] = [_play(scale, seconds) for scale in scales or (2, 3, 4)]
+        found["play"] = [
+            _play(scale, _size(size) if size else timing.SIZE[scale], seconds, engine, threads)
+            for scale in scales or (2, 3, 4)
+            for engine in engines or ("auto",)
+        ]
     if report is not None:
         try:
             report.write_text(json.dumps(found, indent=2) + "\n")
@@ -97,104 +113,81 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _jobs(
-    scale: int,
-    size: tuple[int, int],
-    engines: Sequence[str],
-    threads: int | None,
-    stack: ExitStack,
-) -> list[Job]:
-    """Each network of a scale on each engine, a pair of frames with chroma a run."""
-    from vidlift import models
-    from vidlift.descriptor import TIERS
-    from vidlift.evaluation.timing import Job
-    from vidlift.models import family
-    from vidlift.sources.synthetic import SyntheticSource
-    from vidlift.upscaler import Upscaler
-
-    first, second = SyntheticSource(width=size[0], height=size[1], frames=2)
-    there = models.names()  # the two trainings of a tier take the same time
-    names = [n for t in TIERS for n in family.members(there, tier=t, scale=scale, clean=False)]
-    jobs = []
-    for name in (f"bicubic-x{scale}", *names):
-        for engine in engines:
-            upscaler = stack.enter_context(Upscaler(name, engine=engine, threads=threads))
-            jobs.append(
-                Job(
-                    name=f"{name}, {upscaler.engine}",
-                    run=lambda u=upscaler: u.pair(first, second),  # type: ignore[misc]
-                    frames=2,
-                )
-            )
-    return jobs
-
-
-def _others(files: Sequence[Path], scale: int, threads: int | None) -> list[Job]:
-    """Networks to compare with: the graph alone, at the size that gives 1080p."""
-    from vidlift.evaluation import runtimes, subjects, timing
-
-    loaded = [subjects.load(file) for file in files]
-    return [
-        timing.job(subject, setup, threads=threads or 2)
-        for subject in loaded
-        if subject.scale == scale
-        for setup in (runtimes.SETUPS[0], runtimes.EXACT)
-    ]
-
-
-def _print(scale: int, size: tuple[int, int], rows: Sequence[dict[str, Any]]) -> None:
-    width, height = size
+def _print(speeds: Sequence[Speed]) -> None:
+    (width, height), scale = speeds[0].size, speeds[0].scale
     table = Table(
         box=None,
         pad_edge=False,
         title=f"{width}x{height} → {width * scale}x{height * scale}",
         title_justify="left",
     )
-    table.add_column("network, engine")
-    for head in ("ms a frame", "frames/s", "ratio"):
+    for head in ("network", "engine"):
+        table.add_column(head)
+    for head in ("network, ms", "ratio", "frame, ms", "frames/s"):
         table.add_column(head, justify="right")
     table.add_column("plays")
-    for row in rows:
-        most = HEAD_ROOM * 1000 / row["median_ms"]
-        holds = [str(rate) for rate in RATES if rate <= most]
+    for each in speeds:
+        taken = each.frame_ms or each.network_ms
+        holds = [str(rate) for rate in RATES if rate <= HEAD_ROOM * 1000 / taken]
         table.add_row(
-            row["network"],
-            f"{row['median_ms']:.1f}",
-            f"{1000 / row['median_ms']:.0f}",
-            f"{row['ratio']:.2f}",
+            each.network,
+            each.engine,
+            f"{each.network_ms:.1f}",
+            f"{each.ratio:.2f}",
+            "–" if each.frame_ms is None else f"{each.frame_ms:.1f}",
+            f"{1000 / taken:.0f}",
             f"up to {holds[-1]} frames/s" if holds else "slower films",
         )
     print_table(table)
     out.print()
 
 
-def _play(scale: int, seconds: float) -> dict[str, Any]:
-    """Play a made-up film for nobody, with whatever network there is time for."""
-    from vidlift.evaluation.timing import SIZE
-    from vidlift.player.bench import made_up_film
-    from vidlift.player.play import PlayOptions, play
+def _play(
+    scale: int, size: tuple[int, int], seconds: float, engine: str, threads: int | None
+) -> dict[str, Any]:
+    """Play a made-up film for nobody, with whatever network there is time for.
 
-    with made_up_film(SIZE[scale], seconds=seconds) as film:
-        receipt = play(str(film), PlayOptions(scale=scale, display="none"))
-    extra = receipt.extra
-    skipped = sum(receipt.bypassed.values()), sum(receipt.dropped.values())
+    In a process of its own, so that its start and its memory are those of a player.
+    """
+    from vidlift.player.bench import made_up_film
+
+    with (
+        TemporaryDirectory(prefix="vidlift-") as folder,
+        made_up_film(size, seconds=seconds) as film,
+    ):
+        report = Path(folder) / "receipt.json"
+        line = ["play", str(film), "--display", "none", "-s", str(scale), "--engine", engine]
+        line += [] if threads is None else ["--threads", str(threads)]
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, *line, "--report", str(report)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ModelError(f"a film cannot be played: {done.stderr.strip()}")
+        receipt = json.loads(report.read_text())
+    extra = receipt["extra"]
+    skipped = [sum(receipt[what].values()) for what in ("bypassed", "dropped")]
+    found = {name: receipt[name] for name in ("model", "engine", "frames_out", "stages")}
+    found |= {name: receipt[name] for name in ("bypassed", "dropped", "peak_memory_mb")}
+    found |= {name: extra[name] for name in ("skew_ms", "joules_per_second", "made_by", "changes")}
+    found["start_s"] = _start(extra)
     out.print(
-        f"played {receipt.size_in[0]}x{receipt.size_in[1]} x{scale} for {receipt.seconds:.0f} s: "
-        f"{receipt.model}, {receipt.frames_out} frames shown, {skipped[0]} bypassed, "
-        f"{skipped[1]} dropped, first after {extra['first_picture_s']} s, "
-        f"skew within {extra['skew_ms'].get('p95', 0)} ms, {receipt.peak_memory_mb:.0f} MB"
+        f"played {size[0]}x{size[1]} x{scale} for {receipt['seconds']:.0f} s: {found['model']} on "
+        f"{found['engine']}, {found['frames_out']} frames shown, {skipped[0]} bypassed, "
+        f"{skipped[1]} dropped, skew within {extra['skew_ms'].get('p95', 0)} ms, first "
+        f"super-resolved after {found['start_s']} s, {found['peak_memory_mb']:.0f} MB"
         + (f", {extra['joules_per_second']} J/s" if extra["joules_per_second"] else ""),
         soft_wrap=True,
     )
-    return {
-        "scale": scale,
-        "model": receipt.model,
-        "shown": receipt.frames_out,
-        "bypassed": dict(receipt.bypassed),
-        "dropped": dict(receipt.dropped),
-        "stages": {name: asdict(time) for name, time in receipt.stages.items()},
-        "peak_memory_mb": receipt.peak_memory_mb,
-        **{name: extra[name] for name in ("skew_ms", "first_picture_s", "joules_per_second")},
-        "made_by": extra["made_by"],
-        "changes": extra["changes"],
-    }
+    return {"scale": scale, "size": size, **found}
+
+
+_PROGRAM = "from vidlift.cli.main import run; run()"
+
+
+def _start(extra: dict[str, Any]) -> float | None:
+    """Seconds from the command to the first super-resolved picture; None: there was none."""
+    loaded, first = extra["loaded_s"], extra["first_super_resolved_s"]
+    return None if first is None else round((loaded or 0) + first, 2)

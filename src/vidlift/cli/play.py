@@ -78,6 +78,9 @@ def play(
         str | None,
         typer.Option(metavar="NAME", help="One that `vidlift doctor` lists, instead of a device."),
     ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Cores for the network; all unless said.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be used, and why.")
     ] = False,
@@ -109,6 +112,7 @@ def play(
         save=save,
         cached=cache,
         engine=engine or device,
+        threads=threads,
     )
     if dry_run:
         for source in sources:

@@ -49,12 +49,14 @@ class Time:
     runs: int
 
 
-def job(subject: Subject, setup: Setup, *, threads: int) -> Job:
-    """A network in a runtime at the size that gives 1080p, on random input.
+def job(
+    subject: Subject, setup: Setup, *, threads: int, size: tuple[int, int] | None = None
+) -> Job:
+    """A network in a runtime on random input of a size, that which gives 1080p unless said.
 
     Raises ``ModelError`` where the runtime cannot run it.
     """
-    size = SIZE[subject.scale]
+    size = size or SIZE[subject.scale]
     frames = subject.frames
     if setup.runtime == "onnxruntime":
         run = runtimes.onnxruntime(subject.data, threads=threads)
