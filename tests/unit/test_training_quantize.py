@@ -78,3 +78,10 @@ def test_ranges_are_found_on_pictures_of_all_sizes(folder: Path) -> None:
     assert len(quantize._couples(training[:1])) == 1
     assert len(quantize._spread(training, 4)) <= 4
     assert all(couple.dtype == np.uint8 for couple in couples)
+
+
+@pytest.mark.parametrize("model", [models.kernel(scale=2), plain_network()], ids=["kernel", "own"])
+def test_a_model_of_another_form_is_refused(folder: Path, model: models.Model) -> None:
+    training, held_out = dataset.split(folder, scale=2)
+    with pytest.raises(ModelError, match="not a network that `vidlift model export` wrote"):
+        quantize.quantize(model, training, held_out, max_loss=0.05)

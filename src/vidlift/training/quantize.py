@@ -64,10 +64,12 @@ def quantize(
 ) -> Quantized:
     """The variant ``<name>-int8`` of a model, with as much in 8 bits as ``max_loss`` dB allow.
 
-    Raises ``ModelError`` where none is that good, ``UsageError`` where NNCF is missing.
+    Raises ``ModelError`` where none is that good and for a model of another form, ``UsageError``
+    where NNCF is missing.
     """
     if not calibration or not held_out:
         raise UsageError("quantisation needs pictures to find ranges on and held-out ones to judge")
+    _check_form(model)
     planes = _couples(_spread(calibration, CALIBRATION))
     before = psnr(model, held_out)
     found = None
@@ -81,6 +83,18 @@ def quantize(
         f"model {model.descriptor.name} loses {found.loss:.3f} dB in 8 bits, more than the "
         f"{max_loss:g} dB allowed; train it further, or allow more with --max-loss"
     )
+
+
+def _check_form(model: Model) -> None:
+    """Raises ``ModelError`` where the layers to be left in float32 are not there to be told."""
+    nodes = onnx.load_model_from_string(model.data).graph.node
+    layers = {node.output[0] for node in nodes if node.op_type == "Conv"}
+    quantised = any(node.op_type == "QuantizeLinear" for node in nodes)
+    if quantised or not layers >= {name for names in IN_FLOAT for name in names}:
+        raise ModelError(
+            f"model {model.descriptor.name} is in 8 bits already, or not a network that "
+            "`vidlift model export` wrote"
+        )
 
 
 def psnr(model: Model, held_out: Sequence[Picture]) -> float:
