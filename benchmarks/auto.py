@@ -1,12 +1,13 @@
-"""From how many bits a pixel on is the network that was trained on pictures the better one?
+"""From how many bits a pixel on is one training of a network better than another?
 
-    python benchmarks/auto.py --data ../shared/data --clean m-x4-clean --codec m-x4
+    python benchmarks/auto.py --data ../shared/data
+    python benchmarks/auto.py --data ../shared/data --clean m-x4 --codec m-x4-low --name auto-low
 
 Sends the held-out clips, and the held-out photographs in motion, through codecs at many
 qualities, enlarges what arrives with both networks, and finds for each codec the bits per
-low-resolution pixel from which the picture-trained network gains more: what ``models/auto.py``
-chooses by. Writes ``results/auto.json`` and ``.md``; where they are of the same two networks,
-only the page is made anew. No test set is looked at.
+low-resolution pixel from which the first, for the cleaner streams, gains more: what
+``models/auto.py`` chooses by. Writes ``results/NAME.json`` and ``.md``; where they are of the same
+two networks, only the page is made anew. No test set is looked at.
 """
 
 from __future__ import annotations
@@ -64,10 +65,10 @@ class Point:
     """Bits per low-resolution pixel; 0 for what went through no codec."""
 
     clean: float
-    """dB over bicubic of the network that was trained on pictures, PSNR-Y."""
+    """dB over bicubic of the network for the cleaner streams, PSNR-Y."""
 
     coded: float
-    """The same of the one that was trained on what codecs leave."""
+    """The same of the other."""
 
 
 def main() -> None:
@@ -79,7 +80,7 @@ def main() -> None:
     limits = {codec: round(best_limit(own)[0], 2) for codec, own in _by_codec(points).items()}
     content = {"made": made, "limits": limits, "points": [asdict(point) for point in points]}
     where.write_text(json.dumps(content, indent=1) + "\n")
-    page = _page(points)
+    page = _page(points, (clean.descriptor.name, coded.descriptor.name))
     where.with_suffix(".md").write_text(page)
     sys.stdout.write(page)
 
@@ -194,7 +195,7 @@ def _by_codec(points: Sequence[Point]) -> dict[str, list[Point]]:
     return {codec: [p for p in points if p.codec == codec] for codec in QUALITIES}
 
 
-def _page(points: Sequence[Point]) -> str:
+def _page(points: Sequence[Point], names: tuple[str, str]) -> str:
     """A row for each codec and quality, and the limits."""
     rows, limits = [], []
     for codec in dict.fromkeys(point.codec for point in points):
@@ -218,7 +219,6 @@ def _page(points: Sequence[Point]) -> str:
         by_clean = better - statistics.fmean(p.clean for p in own)
         by_coded = better - statistics.fmean(p.coded for p in own)
         limits.append([codec, f"{limit:.2f}", *(f"{x:.3f}" for x in (lost, by_clean, by_coded))])
-    names = "picture-trained", "codec-trained"
     head = ["stream", "bits / px, median", *names, "lead of the second", "ahead on"]
     tail = ["codec", "bits / px", "lost by the choice", *(f"by always {n}" for n in names)]
     sources = len({point.source for point in points})

@@ -24,15 +24,19 @@ from vidlift.jobs.judge import judge
 from vidlift.jobs.upscale import UpscaleOptions
 from vidlift.models import auto, family, kernels
 from vidlift.models.auto import Stream
+from vidlift.models.family import Training
 from vidlift.player.calibration import Speeds
 from vidlift.player.ladder import Engines, Ladders
 from vidlift.sources.synthetic import SyntheticSource
 from vidlift.upscaler import Upscaler
 from vidlift.video import VideoInfo
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "auto.json"
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
-BOTH = ("m-x4", "m-x4-clean", "m-x4-clean-int8", "m-x4-int8", "s-x4-clean", "l-x4")
+BOTH = ("m-x4", "m-x4-clean", "m-x4-clean-int8", "m-x4-int8", "m-x4-low", "s-x4-clean", "l-x4")
+
+FEW, MANY = 0.2, 3.0
+"""Bits a pixel of a stream that counts as coded, and of one that counts as clean."""
 
 Ship = Callable[..., None]
 
@@ -61,19 +65,17 @@ class TestFamily:
     @given(
         st.sampled_from(TIERS),
         st.sampled_from(SCALES),
-        st.booleans(),
-        st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True).filter(lambda v: v != "clean")
+        st.sampled_from(Training),
+        st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True).filter(lambda v: v not in set(Training))
         | st.just(""),
     )
     def test_a_name_says_what_it_is_made_of(
-        self, tier: str, scale: int, clean: bool, variant: str
+        self, tier: str, scale: int, training: Training, variant: str
     ) -> None:
-        name = "-".join(
-            [tier, f"x{scale}", *(["clean"] if clean else []), *([variant] if variant else [])]
-        )
+        name = "-".join(filter(None, [tier, f"x{scale}", training, variant]))
         found = family.parse(name)
         assert found == family.Member(
-            name=name, tier=tier, scale=scale, clean=clean, variant=variant
+            name=name, tier=tier, scale=scale, training=training, variant=variant
         )
 
     @pytest.mark.parametrize(
@@ -84,20 +86,28 @@ class TestFamily:
         assert family.parse(name) is None
 
     @pytest.mark.parametrize(
-        ("tier", "clean", "found"),
+        ("tier", "training", "found"),
         [
-            ("m", False, ["m-x4", "m-x4-int8"]),
-            ("m", True, ["m-x4-clean", "m-x4-clean-int8"]),
-            ("s", False, ["s-x4-clean"]),
-            ("l", True, ["l-x4"]),
-            ("xl", True, []),
+            ("m", Training.CODED, ["m-x4", "m-x4-int8"]),
+            ("m", Training.CLEAN, ["m-x4-clean", "m-x4-clean-int8"]),
+            ("m", Training.LOW, ["m-x4-low"]),
+            ("s", Training.CODED, ["s-x4-clean"]),
+            ("s", Training.LOW, ["s-x4-clean"]),
+            ("l", Training.CLEAN, ["l-x4"]),
+            ("l", Training.LOW, ["l-x4"]),
+            ("xl", Training.CLEAN, []),
         ],
     )
-    def test_a_tier_has_one_training_for_a_stream_or_the_only_one(
-        self, tier: str, clean: bool, found: list[str]
+    def test_a_tier_has_the_training_for_a_stream_or_the_nearest(
+        self, tier: str, training: Training, found: list[str]
     ) -> None:
-        assert family.members(BOTH, tier=tier, scale=4, clean=clean) == found
-        assert family.members(BOTH, tier=tier, scale=2, clean=clean) == []
+        assert family.members(BOTH, tier=tier, scale=4, training=training) == found
+        assert family.members(BOTH, tier=tier, scale=2, training=training) == []
+
+    def test_a_training_stands_for_itself_first(self) -> None:
+        for training, others in family.STAND_IN.items():
+            assert others[0] is training
+            assert sorted(others) == sorted(Training)
 
     @pytest.mark.parametrize(
         ("name", "file"),
@@ -107,6 +117,7 @@ class TestFamily:
             ("s-x4", "s-x4-clean"),
             ("l-x4-clean", None),
             ("s-x4-int8", None),
+            ("l-x4-low", None),
             ("xl-x4", None),
             ("../m-x4", None),
         ],
@@ -125,35 +136,46 @@ class TestFamily:
 
 class TestChoice:
     @pytest.mark.parametrize(
-        ("stream", "clean", "reason"),
+        ("stream", "training", "reason"),
         [
-            (None, True, "pictures"),
-            (Stream(codec="ffv1"), True, "ffv1 loses nothing"),
-            (Stream(codec="rawvideo", bits_per_pixel=8), True, "loses nothing"),
-            (Stream(codec="prores", bits_per_pixel=0.1), True, "hardly loses"),
-            (Stream(codec="h264"), False, "unknown bit rate"),
-            (Stream(codec="h264", bits_per_pixel=0.1), False, "0.10 bits a pixel, coded"),
-            (Stream(codec="h264", bits_per_pixel=3), True, "3.00 bits a pixel, clean"),
-            (Stream(codec="mpeg2video", bits_per_pixel=0.6), False, "mpeg2video at 0.60"),
-            (Stream(codec="mjpeg", bits_per_pixel=4), True, "mjpeg at 4.00"),
+            (None, Training.CLEAN, "pictures"),
+            (Stream(codec="ffv1"), Training.CLEAN, "ffv1 loses nothing"),
+            (Stream(codec="rawvideo", bits_per_pixel=8), Training.CLEAN, "loses nothing"),
+            (Stream(codec="prores", bits_per_pixel=0.1), Training.CLEAN, "hardly loses"),
+            (Stream(codec="h264"), Training.CODED, "unknown bit rate"),
+            (Stream(codec="h264", bits_per_pixel=0.2), Training.CODED, "0.20 bits a pixel, coded"),
+            (Stream(codec="h264", bits_per_pixel=3), Training.CLEAN, "3.00 bits a pixel, clean"),
+            (Stream(codec="h264", bits_per_pixel=0.01), Training.LOW, "0.01 bits a pixel, low"),
+            (Stream(codec="mpeg2video", bits_per_pixel=0.6), Training.CODED, "mpeg2video at 0.60"),
+            (Stream(codec="mpeg2video", bits_per_pixel=0.1), Training.LOW, "mpeg2video at 0.10"),
+            (Stream(codec="mjpeg", bits_per_pixel=4), Training.CLEAN, "mjpeg at 4.00"),
         ],
     )
-    def test_by_codec_and_bits(self, stream: Stream | None, clean: bool, reason: str) -> None:
-        found, why = auto.is_clean(stream)
-        assert found == clean
+    def test_by_codec_and_bits(
+        self, stream: Stream | None, training: Training, reason: str
+    ) -> None:
+        found, why = auto.training_for(stream)
+        assert found is training
         assert reason in why
 
     @given(st.sampled_from([*auto.LIMITS, "mpeg4", "vp8"]), st.floats(0, 10), st.floats(0, 10))
     def test_more_bits_never_count_as_less_clean(self, codec: str, a: float, b: float) -> None:
+        order = [Training.LOW, Training.CODED, Training.CLEAN]
         few, many = (
-            auto.is_clean(Stream(codec=codec, bits_per_pixel=bits))[0] for bits in sorted((a, b))
+            order.index(auto.training_for(Stream(codec=codec, bits_per_pixel=bits))[0])
+            for bits in sorted((a, b))
         )
         assert few <= many
 
-    def test_the_limits_are_those_that_were_measured(self) -> None:
+    @pytest.mark.parametrize(
+        ("name", "limits"), [("auto", auto.LIMITS), ("auto-low", auto.LOW)], ids=["clean", "low"]
+    )
+    def test_the_limits_are_those_that_were_measured(
+        self, name: str, limits: dict[str, float]
+    ) -> None:
         """If this fails after ``benchmarks/auto.py``: put its limits into ``models/auto.py``."""
-        points = json.loads(RESULTS.read_text())["points"]
-        for codec, limit in auto.LIMITS.items():
+        points = json.loads((RESULTS / f"{name}.json").read_text())["points"]
+        for codec, limit in limits.items():
             own = [p for p in points if p["codec"] == codec]
             lost = [
                 max(p["clean"], p["coded"]) - (p["clean"] if p["bpp"] >= limit else p["coded"])
@@ -164,12 +186,12 @@ class TestChoice:
 
     def test_it_says_so_where_a_tier_has_one_training_only(self, ship: Ship) -> None:
         ship(*BOTH)
-        coded = Stream(codec="h264", bits_per_pixel=0.1)
+        coded = Stream(codec="h264", bits_per_pixel=FEW)
         assert auto.choose(coded, scale=4).name == "m-x4"
         assert auto.choose(None, scale=4).name == "m-x4-clean"
         found = auto.choose(coded, scale=4, tier="s")
         assert found.name == "s-x4-clean"
-        assert found.reason.endswith("none of tier s was trained on coded streams")
+        assert found.reason.endswith("none of tier s was trained for that alone")
         assert auto.tiers(4) == ["s", "m", "l"]
         with pytest.raises(ModelError, match="no network of tier m for scale 2"):
             auto.choose(None, scale=2)
@@ -187,7 +209,7 @@ class TestUse:
         with Upscaler("auto", engine="null") as upscaler:
             assert upscaler.descriptor.name == "m-x4-clean"
             assert upscaler.picture(np.zeros((16, 20, 3), np.uint8)).shape == (64, 80, 3)
-        coded = Stream(codec="h264", bits_per_pixel=0.1)
+        coded = Stream(codec="h264", bits_per_pixel=FEW)
         with Upscaler("auto", scale=4, stream=coded, engine="null") as upscaler:
             assert upscaler.descriptor.name == "m-x4"
 
@@ -199,27 +221,30 @@ class TestUse:
     def test_a_file_is_given_what_suits_its_stream_and_the_receipt_says_why(
         self, tmp_path: Path, ship: Ship, name: str | None
     ) -> None:
-        ship("m-x2", "m-x2-clean")
+        ship("m-x2", "m-x2-clean", "m-x2-low")
         clip = make_clip(tmp_path / "clip.mp4", frames=4, sounds=0)
         options = UpscaleOptions(model=name, engine="null")
         receipt = judge(clip, options, sink="null")
         reason = receipt.extra["chosen_for"]
         assert reason.startswith("h264 at ")
-        assert receipt.model == ("m-x2-clean" if "clean" in reason else "m-x2")
+        said = {"clean": "m-x2-clean", "low": "m-x2-low"}
+        assert receipt.model == next((said[word] for word in said if word in reason), "m-x2")
 
-    @pytest.mark.parametrize(("bit_rate", "clean"), [(10_000, False), (1_000_000, True)])
+    @pytest.mark.parametrize(
+        ("bits", "name"), [(FEW, "m-x4"), (MANY, "m-x4-clean"), (0.01, "m-x4-low")]
+    )
     def test_a_film_is_given_what_suits_its_stream(
-        self, tmp_path: Path, ship: Ship, bit_rate: int, clean: bool
+        self, tmp_path: Path, ship: Ship, bits: float, name: str
     ) -> None:
         ship(*BOTH)
         made = SyntheticSource(width=48, height=32, frames=1, rate=Fraction(24)).info
-        info = replace(made, codec="h264", bit_rate=bit_rate)
+        info = replace(made, codec="h264", bit_rate=round(bits * 48 * 32 * 24))
         speeds = Speeds(tmp_path / "speeds.json")
         ladders = Ladders(info, engines=Engines(engine="null", threads=1), speeds=speeds)
         names = {rung.tier: rung.name for rung in ladders.rungs(4)}
-        assert names["m"].removesuffix("-int8") == ("m-x4-clean" if clean else "m-x4")
+        assert names["m"].removesuffix("-int8") == name
         assert (names["s"], names["l"]) == ("s-x4-clean", "l-x4"), "the only ones of their tiers"
-        assert ("clean" in ladders.chosen_for) == clean
+        assert ladders.chosen_for.startswith("h264 at ")
 
     def test_a_model_by_name_is_not_chosen(self, tmp_path: Path) -> None:
         clip = make_clip(tmp_path / "clip.mp4", frames=4, sounds=0)

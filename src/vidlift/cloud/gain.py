@@ -24,6 +24,7 @@ from vidlift.descriptor import SCALES
 from vidlift.frame import Frame, Plane
 from vidlift.metrics import psnr
 from vidlift.models import family
+from vidlift.models.family import Training
 from vidlift.resample import quick_resize
 from vidlift.sources.file import FileSource
 from vidlift.upscaler import Upscaler
@@ -55,7 +56,9 @@ def scale_for(rung: Rung, info: VideoInfo) -> int:
 def networks(tiers: Iterable[str], scale: int) -> Iterator[str]:
     """Of each tier the one for what codecs leave; players take those of one tier for alike."""
     for tier in tiers:
-        yield from family.members(models.names(), tier=tier, scale=scale, clean=False)[:1]
+        yield from family.members(models.names(), tier=tier, scale=scale, training=Training.CODED)[
+            :1
+        ]
 
 
 class GainMeter:

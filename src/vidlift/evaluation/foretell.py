@@ -12,6 +12,7 @@ from vidlift.descriptor import TIERS
 from vidlift.evaluation import runtimes, subjects, timing
 from vidlift.evaluation.timing import Job
 from vidlift.models import family
+from vidlift.models.family import Training
 from vidlift.sources.synthetic import SyntheticSource
 from vidlift.upscaler import Upscaler
 
@@ -54,7 +55,11 @@ def foretell(
     first, second = SyntheticSource(width=size[0], height=size[1], frames=2)
     lumas = [first.luma, second.luma]
     there = models.names()  # the two trainings of a tier take the same time
-    names = [n for t in TIERS for n in family.members(there, tier=t, scale=scale, clean=False)]
+    names = [
+        n
+        for t in TIERS
+        for n in family.members(there, tier=t, scale=scale, training=Training.CODED)
+    ]
     kinds: list[tuple[str, str, bool]] = []
     alone: list[Job] = []
     whole: list[Job] = []

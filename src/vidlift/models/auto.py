@@ -1,9 +1,10 @@
-"""Which of a tier's two networks a stream is given, and why.
+"""Which of a tier's networks a stream is given, and why.
 
 What a codec leaves must not be sharpened: on a stream that it hurt, a network that has seen such
-streams is better. On one that it hardly touched, the network trained on pictures is. How much a
-codec left shows in the bits that a low-resolution pixel got: the more, the cleaner.
-``benchmarks/auto.py`` finds from how many on it is the pictures' turn, on held-out clips.
+streams is better, and one that has seen none but the worst on the worst. On one that it hardly
+touched, the network trained on pictures is. How much a codec left shows in the bits that a
+low-resolution pixel got: the more, the cleaner. ``benchmarks/auto.py`` finds how many on held-out
+clips.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from vidlift import models
 from vidlift.descriptor import TIERS
 from vidlift.errors import ModelError
 from vidlift.models import family
+from vidlift.models.family import Training
 
 AUTO = "auto"
 """What stands for a name where the network is chosen by the stream."""
@@ -23,8 +25,12 @@ DEFAULT_TIER = "m"
 LIMITS = {"h264": 0.43, "hevc": 0.21, "vp9": 0.38, "av1": 0.59}
 """Bits per low-resolution pixel from which a stream of that codec counts as clean."""
 
+LOW = {"h264": 0.14, "hevc": 0.07, "vp9": 0.09, "av1": 0.08}
+"""Bits per low-resolution pixel below which such a stream counts as low."""
+
 OLDER = 1.0
-"""The same for other codecs that lose something: they are older, and need more."""
+OLDER_LOW = 0.2
+"""The same two for other codecs that lose something: they are older, and need more."""
 
 WHOLE = frozenset(
     {"raw", "rawvideo", "v210", "ffv1", "ffvhuff", "huffyuv", "utvideo", "magicyuv", "lagarith"}
@@ -56,39 +62,38 @@ class Choice:
     """Why, in words, for receipts."""
 
 
-def is_clean(stream: Stream | None) -> tuple[bool, str]:
-    """Whether a stream is for a network that was trained on pictures, and why.
+def training_for(stream: Stream | None) -> tuple[Training, str]:
+    """Which training suits a stream, and why.
 
     None means pictures that went through no codec as far as anyone knows.
     """
     if stream is None:
-        return True, "pictures, not a stream"
+        return Training.CLEAN, "pictures, not a stream"
     codec, bits = stream.codec, stream.bits_per_pixel
     if codec in WHOLE:
-        return True, f"{codec} loses nothing"
+        return Training.CLEAN, f"{codec} loses nothing"
     if codec in EDITED:
-        return True, f"{codec} hardly loses anything"
+        return Training.CLEAN, f"{codec} hardly loses anything"
     if bits is None:
-        return False, f"{codec} of an unknown bit rate"
-    limit = LIMITS.get(codec, OLDER)
-    clean = bits >= limit
-    return clean, (
-        f"{codec} at {bits:.2f} bits a pixel, {'clean' if clean else 'coded'}: "
-        f"the limit is {limit:g}"
-    )
+        return Training.CODED, f"{codec} of an unknown bit rate"
+    said = f"{codec} at {bits:.2f} bits a pixel"
+    if bits >= (limit := LIMITS.get(codec, OLDER)):
+        return Training.CLEAN, f"{said}, clean: from {limit:g} on"
+    if bits < (limit := LOW.get(codec, OLDER_LOW)):
+        return Training.LOW, f"{said}, low: below {limit:g}"
+    return Training.CODED, f"{said}, coded"
 
 
 def choose(stream: Stream | None, *, scale: int, tier: str = DEFAULT_TIER) -> Choice:
     """The network of a tier for a stream. Raises ``ModelError`` where that tier has none."""
-    clean, reason = is_clean(stream)
-    found = family.members(models.names(), tier=tier, scale=scale, clean=clean)
+    training, reason = training_for(stream)
+    found = family.members(models.names(), tier=tier, scale=scale, training=training)
     if not found:
         raise ModelError(f"there is no network of tier {tier} for scale {scale}")
     member = family.parse(found[0])
     assert member is not None
-    if member.clean != clean:
-        wanted = "pictures" if clean else "coded streams"
-        reason += f"; none of tier {tier} was trained on {wanted}"
+    if member.training is not training:
+        reason += f"; none of tier {tier} was trained for that alone"
     return Choice(name=found[0], reason=reason)
 
 

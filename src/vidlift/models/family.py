@@ -1,11 +1,9 @@
 """The names of the shipped networks, taken apart: ``m-x4``, ``m-x4-clean``, ``m-x4-clean-int8``.
 
-    m      x4       clean                          int8
-    tier   scale    trained on pictures alone;     a variant of the same network
-                    without it: on what codecs
-                    leave as well
+    m      x4       clean        int8
+    tier   scale    training     a variant of the same network
 
-Where a tier has only one of the two trainings, that serves for both.
+A training that a tier lacks is stood in for by the one nearest to it.
 """
 
 from __future__ import annotations
@@ -13,11 +11,34 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from vidlift.descriptor import SCALES, TIERS
 
+
+class Training(StrEnum):
+    """What a network has seen, as its name says it."""
+
+    CLEAN = "clean"
+    """Pictures that went through no codec."""
+
+    CODED = ""
+    """What codecs leave as well, at any bit rate."""
+
+    LOW = "low"
+    """What they leave at low bit rates alone."""
+
+
+STAND_IN = {
+    Training.CLEAN: (Training.CLEAN, Training.CODED, Training.LOW),
+    Training.CODED: (Training.CODED, Training.CLEAN, Training.LOW),
+    Training.LOW: (Training.LOW, Training.CODED, Training.CLEAN),
+}
+"""Which trainings serve for one, the best first."""
+
+_TRAININGS = "|".join(filter(None, Training))
 _FORM = re.compile(
-    rf"({'|'.join(TIERS)})-x({'|'.join(map(str, SCALES))})(-clean)?(?:-([a-z0-9]+))?"
+    rf"({'|'.join(TIERS)})-x({'|'.join(map(str, SCALES))})(?:-({_TRAININGS}))?(?:-([a-z0-9]+))?"
 )
 
 
@@ -28,8 +49,7 @@ class Member:
     name: str
     tier: str
     scale: int
-    clean: bool
-    """Trained on pictures that went through no codec."""
+    training: Training
 
     variant: str
     """``int8``, or empty for the network as it was trained."""
@@ -40,24 +60,31 @@ def parse(name: str) -> Member | None:
     found = _FORM.fullmatch(name)
     if found is None:
         return None
-    tier, scale, clean, variant = found.groups()
+    tier, scale, training, variant = found.groups()
     return Member(
-        name=name, tier=tier, scale=int(scale), clean=clean is not None, variant=variant or ""
+        name=name,
+        tier=tier,
+        scale=int(scale),
+        training=Training(training or ""),
+        variant=variant or "",
     )
 
 
-def members(names: Iterable[str], *, tier: str, scale: int, clean: bool) -> list[str]:
+def members(names: Iterable[str], *, tier: str, scale: int, training: Training) -> list[str]:
     """The networks of a tier for such a stream among ``names``: the one as trained, then variants.
 
-    Where the training asked for is not there, those of the other; empty where neither is.
+    Where the training asked for is not there, those of what stands in for it; empty where the
+    tier has none.
     """
     found = [m for m in map(parse, names) if m and (m.tier, m.scale) == (tier, scale)]
-    wanted = [m for m in found if m.clean == clean] or found
-    return [m.name for m in sorted(wanted, key=lambda m: (m.variant, m.name))]
+    for each in STAND_IN[training]:
+        if wanted := [m for m in found if m.training is each]:
+            return [m.name for m in sorted(wanted, key=lambda m: m.variant)]
+    return []
 
 
 def shipped_as(name: str, names: Iterable[str]) -> str | None:
-    """What a name stands for among ``names``: itself, or the only network of its tier and scale.
+    """What a name stands for among ``names``: itself, or what stands in for it.
 
     None where there is neither. ``m-x4`` says a tier and a scale, and so may stand for
     ``m-x4-clean``; a name that says more than that stands for itself alone.
@@ -66,7 +93,7 @@ def shipped_as(name: str, names: Iterable[str]) -> str | None:
     if name in there:
         return name
     member = parse(name)
-    if member is None or member.clean or member.variant:
+    if member is None or member.training or member.variant:
         return None
-    other = f"{name}-clean"
-    return other if other in there else None
+    others = members(there, tier=member.tier, scale=member.scale, training=Training.CODED)
+    return others[0] if others else None

@@ -11,6 +11,7 @@ from vidlift import models
 from vidlift.descriptor import SCALES, TIERS
 from vidlift.frame import Frame
 from vidlift.models import auto, family
+from vidlift.models.family import Training
 from vidlift.player import calibration
 from vidlift.player.governor import Rung
 from vidlift.player.shelf import AsItIs, Network
@@ -65,7 +66,7 @@ class Ladders:
         self._models: dict[str, models.Model] = {}
         self._only = model
         stream = auto.Stream(codec=info.codec, bits_per_pixel=info.bits_per_pixel)
-        self._clean, self.chosen_for = auto.is_clean(stream)
+        self._training, self.chosen_for = auto.training_for(stream)
         self._plain: dict[int, Upscaler] = {}
         self._keys: dict[str, str] = {}
         self._tried: set[str] = set()
@@ -163,7 +164,7 @@ class Ladders:
         return [
             models.load(name)
             for tier in TIERS
-            for name in family.members(there, tier=tier, scale=scale, clean=self._clean)
+            for name in family.members(there, tier=tier, scale=scale, training=self._training)
         ]
 
     def _known(self, wanted: Sequence[models.Model]) -> dict[str, float]:
@@ -237,7 +238,7 @@ class Ladders:
 def _kind(name: str) -> str:
     """What networks of all scales share that cost alike: ``m-int8`` of ``m-x4-clean-int8``."""
     tier, _, *variant = name.split("-")
-    return "-".join([tier, *(word for word in variant if word != "clean")])
+    return "-".join([tier, *(word for word in variant if word not in set(Training))])
 
 
 def network_scales() -> list[int]:
