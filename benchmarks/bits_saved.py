@@ -41,6 +41,7 @@ from vidlift.cloud.ladder import Rung, brought_down, shrink
 from vidlift.cloud.pack import GOP, segment_of
 from vidlift.cloud.report import CALLED
 from vidlift.errors import ModelError
+from vidlift.evaluation.clips import CEILING
 from vidlift.frame import Frame, Plane
 from vidlift.metrics import psnr
 from vidlift.models import auto
@@ -185,7 +186,8 @@ def _point(
     quality = {}
     for way, name in ways.items():
         big = _enlarged(came, name) if name else came
-        figures = {"psnr_y": round(fmean(map(psnr, big, lumas)), 3)}
+        by_frame = (min(psnr(*both), CEILING) for both in zip(big, lumas, strict=True))
+        figures = {"psnr_y": round(fmean(by_frame), 3)}
         if vmaf.is_there():
             found = vmaf.measure(big, lumas, every=max(1, len(lumas) // JUDGED))
             figures |= {"vmaf": round(found.vmaf, 3), "vmaf_neg": round(found.neg, 3)}
