@@ -22,13 +22,13 @@ AUTO = "auto"
 
 DEFAULT_TIER = "m"
 
-LIMITS = {"h264": 0.43, "hevc": 0.21, "vp9": 0.38, "av1": 0.59}
+LIMITS = {"h264": 0.93, "hevc": 0.84, "vp9": 1.05, "av1": 0.79}
 """Bits per low-resolution pixel from which a stream of that codec counts as clean."""
 
 LOW = {"h264": 0.14, "hevc": 0.07, "vp9": 0.09, "av1": 0.08}
 """Bits per low-resolution pixel below which such a stream counts as low."""
 
-OLDER = 1.0
+OLDER = 1.5
 OLDER_LOW = 0.2
 """The same two for other codecs that lose something: they are older, and need more."""
 
