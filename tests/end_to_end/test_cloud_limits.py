@@ -218,7 +218,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(library: Path) -> None:
 @contextmanager
 def served(library: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """``vidlift cloud serve`` as a program of its own, and its address."""
-    program = [sys.executable, "-c", "from vidlift.cli.main import run; run()"]
+    program = [sys.executable, "-m", "vidlift"]
     command = [*program, "cloud", "serve", str(library), "--port", "0"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

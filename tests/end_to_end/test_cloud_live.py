@@ -23,7 +23,7 @@ from vidlift.cloud.serve import serving
 from vidlift.errors import OutputError
 from vidlift.sources.hls import HlsSplit
 
-PROGRAM = [sys.executable, "-c", "from vidlift.cli.main import run; run()"]
+PROGRAM = [sys.executable, "-m", "vidlift"]
 OPTIONS = LiveOptions(rungs=(32,), window=3)
 
 

@@ -149,7 +149,21 @@ def parse(content: Mapping[str, Any], *, where: str) -> Recipe:
     values: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in content.items()
     }
-    try:
-        return Recipe(**values)
-    except TypeError as error:
-        raise UsageError(f"{where}: {error}") from error
+    for key, value in values.items():
+        kinds, wanted = _KINDS[str(known[key].type)]
+        if value is not None and (
+            not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
+        ):
+            raise UsageError(f"{where}: {key} is {wanted}, got {content[key]!r}")
+    return Recipe(**values)
+
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "text"),
+    "str | None": ((str,), "text"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": ((bool,), "true or false"),
+    "tuple[str, ...]": ((tuple,), "a list of texts"),
+}
+"""By annotation: what a value may be, and that in words."""
