@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": WORDS | {"__init__"} | PARTS | ENDS | {"client", "cloud", "demo", "engines"}
     | {"evaluation", "jobs", "player", "training"},
     "__init__": {"errors", "frame", "jobs", "receipt", "upscaler"},
+    "__main__": {"cli"},
 }  # fmt: skip
 """Room -> the rooms, or single modules, that it may import, at the top or inside a function.
 
