@@ -15,6 +15,9 @@ IDLE = 100
 """Times that a network is asked for after which plain interpolation that nobody needed gives back
 what running takes."""
 
+SETTLED = 4
+"""Times after which memory that the first pairs needed beside what they keep is given back."""
+
 
 class Network(Protocol):
     """What makes a pair bigger: ``stages.reuse.Reuse``."""
@@ -97,6 +100,7 @@ class Shelf:
             if self._idle == IDLE:
                 for plain in self._plain.values():
                     plain.rest()
+            if self._idle in (SETTLED, IDLE):
                 give_back()
             return self._network[1]
         if self._loading is None:
