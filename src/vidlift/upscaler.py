@@ -98,6 +98,11 @@ class Upscaler:
         """Whether the engine runs parts of pictures at their share of the cost."""
         return self._luma.any_size
 
+    @property
+    def same_in_parts(self) -> bool:
+        """Whether the engine makes of a part, bit for bit, what it makes of it in the picture."""
+        return self._luma.same_in_parts
+
     def luma_planes(self, planes: Sequence[Plane], *, bits: int) -> PairPlanes:
         """One or two planes of luma [H, W] of one size -> [n, s*H, s*W]."""
         return self._run(self._luma, planes, bits)

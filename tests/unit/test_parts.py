@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidlift.stages.parts import BLOCK, CALL, JOINED_MAX, cover, difference, spread
+from vidlift.stages.parts import BLOCK, CALL, SIZES, cover, difference, spread
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 50))
 
@@ -43,11 +43,7 @@ def test_boxes_hold_all_that_is_wanted_once_and_cost_what_they_say(
 def test_sizes_are_few(blocks: NDArray[np.bool_]) -> None:
     boxes, _ = cover(blocks, halo=4)
     sizes = {(box.bottom - box.top, box.right - box.left) for box in boxes}
-    assert sizes <= {
-        (BLOCK << step, BLOCK << (step + wider))
-        for step in range(JOINED_MAX.bit_length())
-        for wider in (0, 1)
-    }
+    assert sizes <= {(BLOCK << step, BLOCK << step) for step in range(SIZES)}
 
 
 def test_neighbours_become_one_box_and_what_is_far_apart_does_not() -> None:

@@ -277,3 +277,16 @@ def test_an_engine_that_is_slow_at_new_sizes_is_given_whole_planes(
     reusing.pair(*frames[:2])
     assert reusing.work == 1
     reusing.close()
+
+
+def test_an_engine_whose_parts_differ_makes_them_only_where_that_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Upscaler, "same_in_parts", False)
+    frames = frames_like(make_frame(size=SIZE), [None, (0, 0, 8, 8), None])
+    for threshold, least, most in ((0, 0.5, 0.5), (reuse.NOISE, 0.001, 0.1)):
+        reusing = Reuse(Upscaler(NETWORKS["plain"](), threads=1), threshold=threshold)
+        reusing.pair(*frames[:2])
+        reusing.pair(*frames[2:])
+        assert least <= reusing.work <= most
+        reusing.close()

@@ -29,7 +29,14 @@ class Engine(Protocol):
 
     @property
     def any_size(self) -> bool:
-        """Whether a size that is new costs next to nothing, so that parts of frames may be run."""
+        """Whether a size that is new costs little, and once: parts of frames may be run."""
+        ...
+
+    @property
+    def same_in_parts(self) -> bool:
+        """Whether a part of a frame comes out bit for bit as it does in the frame, but for what
+        lies within the model's reach of the part's border.
+        """
         ...
 
     def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:

@@ -9,6 +9,7 @@ from vidlift.models import Model
 
 class NullEngine:
     any_size = True
+    same_in_parts = True
 
     def __init__(self, model: Model, *, threads: int) -> None:
         self._model = model

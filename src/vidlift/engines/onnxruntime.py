@@ -20,6 +20,7 @@ class OnnxRuntimeEngine:
     """ONNX Runtime's name of what it runs on."""
 
     any_size = True
+    same_in_parts = True
 
     def __init__(self, model: Model, *, threads: int) -> None:
         """Raises ``ModelError`` where this build of the runtime lacks the provider."""

@@ -28,6 +28,9 @@ class OpenVinoMixedEngine(OpenVinoEngine):
     for who is shown pictures in real time, not where results are to be the same everywhere.
     """
 
+    same_in_parts = False
+    """What a sum in bfloat16 comes to depends on the kernel, and that on the size."""
+
     def __init__(self, model: Model, *, threads: int) -> None:
         """Raises ``ModelError`` where the CPU has no bfloat16."""
         can = runtime().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -18,6 +18,7 @@ from vidlift.models import Model, core
 
 class ReferenceEngine:
     any_size = True
+    same_in_parts = True
 
     def __init__(self, model: Model, *, threads: int) -> None:
         self._model = model

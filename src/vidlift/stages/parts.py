@@ -7,14 +7,16 @@
     · ▒ · ▒ · · · ·      ──>     ▓ ▓ ▓ ▓ · · · ·
     · · · · · · ▒ ·              · · · · · · ▓ ·
 
-Blocks are joined by halves as long as one patch costs less than two: a patch costs its samples,
-those of its halo, and the call.
+Blocks are joined by fours into squares where one patch costs no more than those it replaces: a
+patch costs its samples, those of its halo, and the call. Squares are of ``SIZES`` sizes, so that an
+engine plans for each once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -25,10 +27,13 @@ from vidlift.frame import Plane
 BLOCK = 8
 """Side of a block in samples."""
 
-JOINED_MAX = 16
-"""Blocks along a side of the largest patch. Engines keep something for every size they met."""
+SIZES = 4
+"""Of boxes: a block, and squares of twice the side of the one before."""
 
-CALL = 800
+JOINED_MAX = 1 << (SIZES - 1)
+"""Blocks along a side of the largest box."""
+
+CALL = 500
 """Samples that could be made in the time of one more call."""
 
 Blocks = NDArray[np.bool_]
@@ -71,10 +76,10 @@ def spread(blocks: Blocks, samples: int) -> Blocks:
 
 
 def cover(blocks: Blocks, *, halo: int) -> tuple[list[Box], int]:
-    """Boxes of whole blocks that hold all of ``blocks`` and do not overlap, and what they cost.
+    """Square boxes of whole blocks that hold all of ``blocks`` and do not overlap, and their cost.
 
-    Sides are ``BLOCK`` times a power of two, not above ``JOINED_MAX`` blocks; the last boxes may
-    reach over the edge. The cost is in samples: halos of so many and the calls included.
+    They are of ``SIZES`` sizes, the largest first; the last boxes may reach over the edge. The
+    cost is in samples: halos of so many and the calls included.
     """
     rows, columns = (-(-side // JOINED_MAX) * JOINED_MAX for side in blocks.shape)
     wanted = np.zeros((rows, columns), bool)
@@ -83,15 +88,13 @@ def cover(blocks: Blocks, *, halo: int) -> tuple[list[Box], int]:
     boxes = []
     undecided = np.ones_like(levels[-1].whole)
     for level in reversed(levels):
-        tall, wide = (
-            count // of for count, of in zip(level.whole.shape, undecided.shape, strict=True)
-        )
-        undecided = undecided.repeat(tall, axis=0).repeat(wide, axis=1)
+        times = level.whole.shape[0] // undecided.shape[0]
+        undecided = undecided.repeat(times, axis=0).repeat(times, axis=1)
         chosen = undecided & level.whole
         undecided &= ~level.whole
-        height, width = level.height * BLOCK, level.width * BLOCK
+        side = level.side * BLOCK
         boxes += [
-            Box(y * height, (y + 1) * height, x * width, (x + 1) * width)
+            Box(y * side, (y + 1) * side, x * side, (x + 1) * side)
             for y, x in np.argwhere(chosen).tolist()
         ]
     return boxes, int(levels[-1].cost.sum())
@@ -101,34 +104,33 @@ def cover(blocks: Blocks, *, halo: int) -> tuple[list[Box], int]:
 class _Level:
     """A grid of boxes of one size, in blocks."""
 
-    height: int
-    width: int
+    side: int
     cost: NDArray[np.int64]
     """Least cost of what is wanted in each box."""
 
     whole: Blocks
-    """Where one patch for all of the box costs no more than patches for its halves."""
+    """Where one patch for all of the box costs no more than patches for its quarters."""
 
 
 def _levels(wanted: Blocks, halo: int) -> Iterator[_Level]:
-    """Grids from blocks up to the largest boxes, each of two of the one before."""
-    height = width = 1
-    cost = np.where(wanted, _cost(1, 1, halo), 0)
-    yield _Level(1, 1, cost, wanted)
-    while width < JOINED_MAX or height < JOINED_MAX:
-        if width == height:
-            width *= 2
-            wanted = wanted[:, 0::2] | wanted[:, 1::2]
-            halves = cost[:, 0::2] + cost[:, 1::2]
-        else:
-            height *= 2
-            wanted = wanted[0::2] | wanted[1::2]
-            halves = cost[0::2] + cost[1::2]
-        own = _cost(height, width, halo)
-        whole = wanted & (own <= halves)
-        cost = np.where(whole, own, halves)
-        yield _Level(height, width, cost, whole)
+    """Grids from blocks up to the largest boxes, each box of four of the one before."""
+    side = 1
+    cost = np.where(wanted, _cost(side, halo), 0)
+    yield _Level(side, cost, wanted)
+    while side < JOINED_MAX:
+        side *= 2
+        wanted = np.logical_or.reduce(_fours(wanted), axis=(1, 3))
+        quarters = _fours(cost).sum(axis=(1, 3))
+        own = _cost(side, halo)
+        whole = wanted & (own <= quarters)
+        cost = np.where(whole, own, quarters)
+        yield _Level(side, cost, whole)
 
 
-def _cost(height: int, width: int, halo: int) -> int:
-    return (height * BLOCK + 2 * halo) * (width * BLOCK + 2 * halo) + CALL
+def _fours(grid: NDArray[Any]) -> NDArray[Any]:
+    """Two rows by two columns each, on axes 1 and 3."""
+    return grid.reshape(grid.shape[0] // 2, 2, grid.shape[1] // 2, 2)
+
+
+def _cost(side: int, halo: int) -> int:
+    return (side * BLOCK + 2 * halo) ** 2 + CALL

@@ -26,9 +26,10 @@ at its border, by a mean square of 0.02 there (m-x4, l-x4, m-x2, m-x3 on coded v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -93,10 +94,8 @@ class Reuse:
         return found[0], found[-1]
 
     def warm(self, first: Frame, second: Frame) -> None:
-        """As ``Upscaler.warm``, parts included."""
+        """As ``Upscaler.warm``; what makes parts is compiled when a size of them is first met."""
         self._upscaler.warm(first, second)
-        lane = _Lane(partial(self._upscaler.luma_planes, bits=first.bits), **self._luma_form(first))
-        lane.warm(first.luma)
 
     def rest(self) -> None:
         """As ``Upscaler.rest``; what was made is forgotten."""
@@ -122,6 +121,7 @@ class Reuse:
     def _luma_form(self, frame: Frame) -> dict[str, Any]:
         upscaler = self._upscaler
         whole = upscaler.descriptor.tier == "kernel" or not upscaler.any_size
+        whole |= self._threshold == 0 and not upscaler.same_in_parts
         return {
             "scale": upscaler.scale,
             "reach": None if whole else upscaler.reach,
@@ -179,11 +179,6 @@ class _Lane:
         self.work = done / len(planes)
         return made
 
-    def warm(self, plane: Plane) -> None:
-        """Have what makes parts compiled, where there can be any."""
-        if self._divides(plane):
-            self._run([self._around(plane, Box(0, BLOCK, 0, BLOCK))[0]])
-
     def _todo(self, plane: Plane) -> list[Box] | None:
         """Which parts are to be made; None: the whole. What they are made from is noted."""
         if self._used is None or self._used.shape != plane.shape:
@@ -227,13 +222,16 @@ class _Lane:
         """Make parts of the last plane anew, in a copy; how many samples went in."""
         assert self._big is not None
         big, s, count = self._big.copy(), self._scale, 0
-        for box in boxes:
-            patch, (y, x) = self._around(plane, box)
-            (made,) = self._run([patch])
-            big[s * box.top : s * box.bottom, s * box.left : s * box.right] = made[
-                s * (box.top - y) : s * (box.bottom - y), s * (box.left - x) : s * (box.right - x)
-            ]
-            count += patch.size
+        for couple in _couples(boxes):
+            patches = [self._around(plane, box) for box in couple]
+            made = self._run([patch for patch, _ in patches])
+            for box, (patch, (y, x)), part in zip(couple, patches, made, strict=True):
+                rows = slice(s * (box.top - y), s * (box.bottom - y))
+                columns = slice(s * (box.left - x), s * (box.right - x))
+                big[s * box.top : s * box.bottom, s * box.left : s * box.right] = part[
+                    rows, columns
+                ]
+                count += patch.size
         self._big = big
         return count
 
@@ -251,3 +249,10 @@ class _Lane:
         length = min(end - begin + 2 * self._halo, size)
         begin = min(max(0, begin - self._halo), size - length)
         return begin, begin + length
+
+
+def _couples(boxes: list[Box]) -> Iterator[list[Box]]:
+    """One or two of one size at a time, of boxes that are sorted by size."""
+    for _, alike in groupby(boxes, key=lambda box: box.bottom - box.top):
+        same = list(alike)
+        yield from (same[i : i + 2] for i in range(0, len(same), 2))
