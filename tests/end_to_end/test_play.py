@@ -147,8 +147,9 @@ def test_the_machine_is_measured_once(clip: Path, monkeypatch: pytest.MonkeyPatc
     first = plan(str(clip), PlayOptions(scale=2))
     monkeypatch.setattr("vidlift.player.calibration.measure", lambda *_, **__: pytest.fail("again"))
     again = plan(str(clip), PlayOptions(scale=2))
-    assert [name for name, _, _ in again.rows] == [name for name, _, _ in first.rows]
+    assert [row[:2] for row in again.rows] == [row[:2] for row in first.rows]
     assert first.rows[0][0] == "bicubic-x2"
+    assert all(engine for _, engine, _, _ in first.rows), "each tier has its engine"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from support.frames import make_frame
 from vidlift.player.governor import (
+    DEARER,
     HOLD,
     LATE,
     NOT_ENLARGED,
@@ -226,6 +227,20 @@ def test_a_cap_holds_and_says_why(tier: str) -> None:
     played = simulate(seconds=30, costs=costs, act=act)
     assert [rung for _, rung in played.steps] == ["xl", tier, "xl"]
     assert played.share(tier) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_a_rung_that_takes_longer_than_a_larger_one_is_left_out() -> None:
+    """As where the larger is in bfloat16 and the smaller is not."""
+    costs = {**COSTS, "s": 0.010, "m": 0.060, "l": 0.040}
+    governor = Governor(lambda _: ladder(costs), now=lambda: 0.0, enough=1.0, scale=4)
+    verdicts = {rung.name: verdict for rung, _, verdict in governor.verdicts(2 / 24)}
+    assert verdicts["m"] == DEARER
+    assert governor.choose(pair_at(Fraction(10), 24)).rung.name == "l"
+    governor.cap = ("m", "to save power")
+    assert governor.choose(pair_at(Fraction(11), 24)).rung.name == "m"
+    verdicts = {rung.name: verdict for rung, _, verdict in governor.verdicts(2 / 24)}
+    assert verdicts["m"] != DEARER
+    assert verdicts["l"] == "above the cap: to save power"
 
 
 def test_the_output_size_chooses_the_ladder() -> None:

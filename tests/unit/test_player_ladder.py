@@ -13,7 +13,7 @@ from support.frames import make_frame
 from support.networks import plain_network
 from vidlift import models
 from vidlift.models import Model
-from vidlift.player import calibration
+from vidlift.player import calibration, precision
 from vidlift.player.calibration import Speeds
 from vidlift.player.ladder import Engines, Ladders, fitting_scale
 from vidlift.player.shelf import Shelf
@@ -134,6 +134,26 @@ def test_of_the_variants_of_a_tier_the_fastest_is_taken(
     costs = {"bicubic-x2": 1.0, "s-x2": 2.0, "l-x2": 9.0, "l-x2-int8": 4.0, "l-x2-other": 5.0}
     monkeypatch.setattr(calibration, "measure", lambda *_arguments, **_more: costs)
     assert [rung.name for rung in ladders(tmp_path).rungs(2)] == ["bicubic-x2", "s-x2", "l-x2-int8"]
+
+
+def test_each_network_is_measured_and_opened_on_the_engine_that_its_card_allows(
+    tmp_path: Path, catalogue: dict[str, Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = {
+        name: {"sha256": model.sha256, "figures": {"mixed": {"largest": largest}}}
+        for (name, model), largest in zip(sorted(catalogue.items()), (1, 2), strict=True)
+    }
+    monkeypatch.setattr(models, "card", cards.get)
+    monkeypatch.setattr(precision, "MIXED", "null")
+    engines = Engines(engine="onnxruntime", mixed=True, threads=1)
+    made = Ladders(INFO, engines=engines, speeds=Speeds(tmp_path / "speeds.json"))
+    for rung in made.rungs(2):
+        made.open(rung).close()
+        assert made.engine(rung) == made.engine_of[rung.name]
+    mixed = {name: engine.startswith("null") for name, engine in made.engine_of.items()}
+    assert mixed == {"bicubic-x2": False, "l-x2": True, "s-x2": False}
+    exact = Engines(engine="onnxruntime", threads=1)
+    assert {exact.of(model) for model in catalogue.values()} == {"onnxruntime"}
 
 
 def test_one_model_asked_for_is_the_only_network(

@@ -67,7 +67,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         }
 
     monkeypatch.setattr(calibration, "measure", measure)
-    monkeypatch.setattr(precision, "settled", lambda engine, **_: engine)
+    monkeypatch.setattr(precision, "faster", lambda _engine, **_: False)
     return timed
 
 
@@ -131,13 +131,19 @@ def test_a_rung_that_is_seen_to_be_slow_is_left_whatever_was_foretold() -> None:
     made.close()
 
 
-def test_every_size_has_the_engine_that_was_settled_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "settled", lambda _engine, **_: "onnxruntime")
-    made = chooser()
+def test_every_size_has_the_engines_that_were_settled_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "faster", lambda _engine, **_: True)
+    monkeypatch.setattr(precision, "MIXED", "null")
+    monkeypatch.setattr(precision, "allowed", lambda model: model.descriptor.tier == "m")
+    made = chooser(engine="onnxruntime")
     made.tiers(960, 540)
     (other,) = (each for size, each in made._of_size.items() if size == (960, 540))
-    other.open(other.rungs(2)[0]).close()
-    assert "onnxruntime" in other.engine_of["bicubic-x2"]
+    for rung in other.rungs(2):
+        other.open(rung).close()
+    mixed = {name for name, engine in made.engines.items() if engine.startswith("null")}
+    assert mixed == {"m-x2"}
+    assert set(made.engines) == {"bicubic-x2", "s-x2", "m-x2", "l-x2"}
+    assert all("onnxruntime" in made.engines[name] for name in set(made.engines) - mixed)
 
 
 def test_what_a_size_showed_is_remembered_for_that_size() -> None:

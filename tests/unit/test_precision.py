@@ -1,9 +1,10 @@
-"""Mixed precision: which layers it is in, and that it is used where it was found to be faster."""
+"""Mixed precision: which layers it is in, and that it is used where it is faster and not seen."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,31 +47,31 @@ def speeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Speeds:
 
 
 @pytest.mark.parametrize(
-    ("times", "engine"),
+    ("times", "is_faster"),
     [
-        ({"auto": 0.02, precision.MIXED: 0.01}, precision.MIXED),
-        ({"auto": 0.02, precision.MIXED: 0.0195}, "auto"),
-        ({"auto": 0.02}, "auto"),
+        ({"auto": 0.02, precision.MIXED: 0.01}, True),
+        ({"auto": 0.02, precision.MIXED: 0.0195}, False),
+        ({"auto": 0.02}, False),
     ],
 )
 def test_it_is_used_where_it_is_faster(
-    monkeypatch: pytest.MonkeyPatch, speeds: Speeds, times: dict[str, float], engine: str
+    monkeypatch: pytest.MonkeyPatch, speeds: Speeds, times: dict[str, float], is_faster: bool
 ) -> None:
     monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: times)
-    assert precision.settled("auto", threads=1, speeds=speeds) == engine
+    assert precision.faster("auto", threads=1, speeds=speeds) is is_faster
 
 
 def test_what_was_measured_is_kept(monkeypatch: pytest.MonkeyPatch, speeds: Speeds) -> None:
     times = {"cpu": 0.02, precision.MIXED: 0.01}
     monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: times)
-    assert precision.settled("cpu", threads=1, speeds=speeds) == precision.MIXED
+    assert precision.faster("cpu", threads=1, speeds=speeds)
     monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("again"))
-    assert precision.settled("auto", threads=1, speeds=speeds) == precision.MIXED
+    assert precision.faster("auto", threads=1, speeds=speeds)
 
 
 @pytest.mark.parametrize("engine", ["gpu", "onnxruntime", "openvino"])
 def test_an_engine_that_was_asked_for_stays(speeds: Speeds, engine: str) -> None:
-    assert precision.settled(engine, threads=1, speeds=speeds) == engine
+    assert not precision.faster(engine, threads=1, speeds=speeds)
 
 
 def test_without_bfloat16_or_networks_nothing_is_measured(
@@ -78,9 +79,44 @@ def test_without_bfloat16_or_networks_nothing_is_measured(
 ) -> None:
     monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("measured"))
     monkeypatch.setattr(FakeUpscaler, "lacks", True)
-    assert precision.settled("auto", threads=1, speeds=speeds) == "auto"
+    assert not precision.faster("auto", threads=1, speeds=speeds)
     monkeypatch.setattr(models, "names", list)
-    assert precision.settled("auto", threads=1, speeds=speeds) == "auto"
+    assert not precision.faster("auto", threads=1, speeds=speeds)
+
+
+SHA = plain_network(tier="m").sha256
+
+
+@pytest.mark.parametrize(
+    ("card", "allowed"),
+    [
+        ({"sha256": SHA, "figures": {"mixed": {"largest": 1}}}, True),
+        ({"sha256": SHA, "figures": {"mixed": {"largest": 0}}}, True),
+        ({"sha256": SHA, "figures": {"mixed": {"largest": 2}}}, False),
+        ({"sha256": "of another file", "figures": {"mixed": {"largest": 1}}}, False),
+        ({"sha256": SHA, "figures": {"mixed": {}}}, False),
+        ({"sha256": SHA, "figures": {}}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_network_is_mixed_where_its_card_says_that_no_sample_moves_by_more_than_1(
+    monkeypatch: pytest.MonkeyPatch, card: dict[str, Any] | None, allowed: bool
+) -> None:
+    monkeypatch.setattr(models, "names", lambda: ["m-x2"])
+    monkeypatch.setattr(models, "card", lambda _name: card)
+    assert precision.allowed(plain_network(tier="m")) is allowed
+    monkeypatch.setattr(models, "names", lambda: ["s-x2"])
+    assert not precision.allowed(plain_network(tier="m")), "not shipped: there is no such card"
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_what_cards_say_of_mixed_precision_can_be_so(name: str) -> None:
+    found = (models.card(name) or {})["figures"].get("mixed")
+    if found is not None:
+        assert 0 <= found["differ"] < 0.15
+        assert (found["largest"] > 1) == (found["over_1"] > 0)
+        assert abs(found["psnr"]) < 0.05
 
 
 def test_only_layers_between_the_ends_are_in_bfloat16() -> None:

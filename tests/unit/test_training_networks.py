@@ -10,7 +10,9 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 
+import onnx
 import torch
+from onnx import numpy_helper
 
 from support.shared import require
 from support.trained import checkpoint_of
@@ -53,6 +55,19 @@ def test_weights_in_half_the_bytes_give_the_same_picture(name: str) -> None:
             for model in (whole, half)
         ]
         assert np.abs(made[0] - made[1]).max() <= 1 << (bits - 8)
+
+
+def test_inner_weights_in_half_the_bytes_are_those_that_bfloat16_holds() -> None:
+    name = "plain-8x3"
+    state = checkpoint_of(random_network(name, scale=2), name, scale=2)
+    stored = onnx.load_model_from_string(export.export(state, half=True).data).graph.initializer
+    weights = {
+        each.name: torch.from_numpy(numpy_helper.to_array(each).astype(np.float32))
+        for each in stored
+        if each.name.endswith("_weight")
+    }
+    exact = {n for n, weight in weights.items() if torch.equal(weight, weight.bfloat16().float())}
+    assert exact == {"body0_weight", "body1_weight", "body2_weight", "tail_weight"}
 
 
 def test_weights_in_half_the_bytes_cost_no_time() -> None:

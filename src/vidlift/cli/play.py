@@ -150,10 +150,11 @@ def _print_plan(source: str, options: PlayOptions) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     table.add_column("network")
+    table.add_column("engine")
     table.add_column("ms a frame", justify="right")
     table.add_column("")
-    for name, cost, verdict in found.rows:
-        table.add_row("→" if name == found.rung else "", name, f"{cost:.1f}", verdict)
+    for name, engine, cost, verdict in found.rows:
+        table.add_row("→" if name == found.rung else "", name, engine, f"{cost:.1f}", verdict)
     print_table(table)
 
 

@@ -51,10 +51,11 @@ class Chooser:
             if options.scale not in (None, scale):
                 name = self._model.descriptor.name
                 raise UsageError(f"model {name} is for scale {scale}, not {options.scale}")
-        speeds, engine = Speeds(), options.engine
-        if self._model is None or self._model.descriptor.tier in TIERS:
-            engine = precision.settled(engine, threads=options.threads, speeds=speeds)
-        self._engines = Engines(engine=engine, threads=options.threads)
+        speeds, engine, threads = Speeds(), options.engine, options.threads
+        mixed = (self._model is None or self._model.descriptor.tier in TIERS) and precision.faster(
+            engine, threads=threads, speeds=speeds
+        )
+        self._engines = Engines(engine=engine, mixed=mixed, threads=threads)
         self.ladders = Ladders(
             film.info,
             engines=self._engines,
@@ -165,6 +166,11 @@ class Chooser:
         return (ECO_TIER, "on battery") if on_battery() else None
 
     @property
+    def engines(self) -> dict[str, str]:
+        """Name and version of the engine, by the network that it ran, at any size."""
+        return {n: e for each in self._of_size.values() for n, e in each.engine_of.items()}
+
+    @property
     def choice(self) -> dict[str, str]:
         """For receipts: why these networks, where they were chosen by the stream."""
         return {} if self._model is not None else {"chosen_for": self.ladders.chosen_for}
@@ -185,8 +191,8 @@ class Plan:
     chosen_for: str | None
     """What speaks for these networks, where they were chosen by the stream."""
 
-    rows: tuple[tuple[str, float, str], ...]
-    """For each candidate: name, milliseconds a frame, and what speaks for or against it."""
+    rows: tuple[tuple[str, str, float, str], ...]
+    """For each candidate: name, engine, milliseconds a frame, and what speaks for or against it."""
 
 
 def plan(where: str, options: PlayOptions | None = None) -> Plan:
@@ -205,7 +211,7 @@ def plan(where: str, options: PlayOptions | None = None) -> Plan:
             rung=chosen.rung.name,
             chosen_for=chooser.choice.get("chosen_for"),
             rows=tuple(
-                (rung.name, round(cost * 500, 2), verdict)
+                (rung.name, chooser.ladders.engine(rung), round(cost * 500, 2), verdict)
                 for rung, cost, verdict in governor.verdicts(lasts)
             ),
         )

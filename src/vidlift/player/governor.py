@@ -61,6 +61,10 @@ SKIPS_MAX = 4
 """Pairs dropped in a row at most, so that something is shown however slow the machine is."""
 
 
+DEARER = "takes longer than a larger one"
+"""Why a rung is left out: the larger is in bfloat16, say, and this one is not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One way to make a pair bigger."""
@@ -238,12 +242,14 @@ class Governor:
         """For each rung of the ladder: its cost now and what speaks for or against it, where
         pairs last so many seconds. ``vidlift play --dry-run`` prints them.
         """
-        allowed = self._rungs()
+        allowed, capped = self._rungs(), self._capped()
         for rung in self._ladder(self.scale):
             cost = self.estimate(rung)
-            if rung not in allowed:
+            if rung not in capped:
                 assert self.cap is not None
                 verdict = f"above the cap: {self.cap[1]}"
+            elif rung not in allowed:
+                verdict = DEARER
             elif cost <= CLIMB * lasts:
                 verdict = f"fits, {1 - cost / lasts:.0%} to spare"
             elif cost <= lasts:
@@ -253,6 +259,15 @@ class Governor:
             yield rung, cost, verdict
 
     def _rungs(self) -> Sequence[Rung]:
+        """The ladder of the scale, without what is dearer than something above it."""
+        ladder = self._capped()
+        return [
+            rung
+            for at, rung in enumerate(ladder)
+            if rung.tier == "kernel" or all(rung.cost <= each.cost for each in ladder[at + 1 :])
+        ]
+
+    def _capped(self) -> Sequence[Rung]:
         """The ladder of the scale, up to the cap."""
         ladder = self._ladder(self.scale)
         if self.cap is None:

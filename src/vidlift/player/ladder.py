@@ -12,7 +12,7 @@ from vidlift.descriptor import SCALES, TIERS
 from vidlift.frame import Frame
 from vidlift.models import auto, family
 from vidlift.models.family import Training
-from vidlift.player import calibration
+from vidlift.player import calibration, precision
 from vidlift.player.governor import Rung
 from vidlift.player.shelf import AsItIs, Network
 from vidlift.sources.synthetic import SyntheticSource
@@ -36,7 +36,14 @@ class Engines:
     """How networks are run."""
 
     engine: str = "auto"
+    mixed: bool = False
+    """Whether mixed precision is to be used in its place for networks whose cards allow it."""
+
     threads: int | None = None
+
+    def of(self, model: models.Model) -> str:
+        """The engine to ask for, for a network."""
+        return precision.MIXED if self.mixed and precision.allowed(model) else self.engine
 
 
 class Ladders:
@@ -93,7 +100,7 @@ class Ladders:
         model = self._models[rung.name]
         upscaler = Upscaler(
             model,
-            engine=self._engines.engine,
+            engine=self._engines.of(model),
             threads=self._engines.threads,
             siting=self.info.siting,
             chroma_of=None if rung.tier == "kernel" else self._plain[rung.scale],
@@ -103,6 +110,10 @@ class Ladders:
         self.engine_of[rung.name] = upscaler.engine
         lossless = self.info.codec in auto.WHOLE
         return Reuse(upscaler, threshold=0 if lossless else NOISE)
+
+    def engine(self, rung: Rung) -> str:
+        """Name and version of the engine that a rung was measured on; empty where it has none."""
+        return self._engine_names.get(rung.name, "")
 
     def remember(self, name: str, seconds: float) -> None:
         """Put what a film showed a network to cost in the place of what was foretold."""
@@ -202,7 +213,7 @@ class Ladders:
                 model.descriptor.name,
                 lambda model=model: Upscaler(  # type: ignore[misc]
                     model,
-                    engine=self._engines.engine,
+                    engine=self._engines.of(model),
                     threads=self._engines.threads,
                     siting=self.info.siting,
                 ),
@@ -221,7 +232,7 @@ class Ladders:
         info, name = self.info, model.descriptor.name
         if name not in self._engine_names:
             with Upscaler(
-                model, engine=self._engines.engine, threads=self._engines.threads
+                model, engine=self._engines.of(model), threads=self._engines.threads
             ) as upscaler:
                 self._engine_names[name] = upscaler.engine
         if name not in self._keys:

@@ -350,6 +350,7 @@ class _Session:
                 "stalls": record.stalls,
                 "drops": tally.drops,
                 "made_by": dict(tally.made_by),
+                "engines": self._chooser.engines,
                 "changes": [asdict(change) for change in self._changes],
                 "first_picture_s": self._after(record.first_by.values()),
                 "first_super_resolved_s": self._after(networks_first),

@@ -1,7 +1,7 @@
-"""Whether networks are faster here with their inner layers in bfloat16: found out once, and kept.
+"""Where networks are run with their inner layers in bfloat16: where that is faster, and not seen.
 
-By measurement, never by the name of a processor: the same instructions are worth much on one and
-nothing on another.
+Faster by measurement, once, and kept, never by the name of a processor: the same instructions are
+worth much on one and nothing on another. Not seen by the card of the network.
 """
 
 from __future__ import annotations
@@ -31,23 +31,35 @@ SIZE = 480, 270
 WORTH = 0.9
 """Share of float32's time that bfloat16 may take at most to be used."""
 
+MOVED = 1
+"""Code values by which bfloat16 may move a sample of the held-out pictures at most."""
+
 Open = Callable[[str], Pairwise]
 """Opens the network that is tried in an engine by name."""
 
 
-def settled(engine: str, *, threads: int | None, speeds: Speeds) -> str:
-    """The engine to use where ``engine`` is asked for: itself, or the same in mixed precision.
+def allowed(model: Model) -> bool:
+    """Whether the card of a shipped network says that mixed precision moves no sample by more
+    than ``MOVED``. A network that is not shipped, or has no such figure, is not."""
+    name = model.descriptor.name
+    card = (models.card(name) or {}) if name in models.names() else {}
+    found = card.get("figures", {}).get("mixed", {}) if card.get("sha256") == model.sha256 else {}
+    return bool(found.get("largest", math.inf) <= MOVED)
+
+
+def faster(engine: str, *, threads: int | None, speeds: Speeds) -> bool:
+    """Whether mixed precision is worth it here where ``engine`` is asked for.
 
     Measured on the smallest network that is shipped, in a second or so, unless ``speeds`` knows.
     """
     network = _smallest()
     if engine not in OPEN_TO_IT or network is None:
-        return engine
+        return False
     try:
         with Upscaler(network, engine=MIXED, threads=threads) as upscaler:
             name = upscaler.engine
     except ModelError:
-        return engine
+        return False
     key = calibration.key(
         sha256="share of f32",
         engine=name,
@@ -61,10 +73,10 @@ def settled(engine: str, *, threads: int | None, speeds: Speeds) -> str:
             lambda engine: Upscaler(network, engine=engine, threads=threads), engine=engine
         )
         if share is None:
-            return engine
+            return False
         speeds.put(key, share)
         speeds.save()
-    return MIXED if share <= WORTH else engine
+    return share <= WORTH
 
 
 def measured(open_in: Open, *, engine: str) -> float | None:

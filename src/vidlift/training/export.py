@@ -49,12 +49,25 @@ VERSION = "1"
 def export(state: Checkpoint, *, half: bool = False) -> Model:
     """The model of a checkpoint, checked against torch on random pictures.
 
-    ``half`` stores weights as float16. Raises ``ModelError`` where a sample differs by more than 1.
+    ``half`` stores weights as float16, those behind the first layer rounded to what bfloat16 holds,
+    so that computing there in bfloat16 changes the picture less. Raises ``ModelError`` where a
+    sample differs by more than 1.
     """
     network = checkpoint.averaged(state)
+    if half:
+        _round(network)
     model = from_bytes(to_onnx(network, describe(state), half=half), where=state.recipe.name)
     verify(network, model)
     return model
+
+
+def _round(network: Plain) -> None:
+    """Have the inner layers' weights, as the file has them, hold no more than bfloat16 can."""
+    with torch.no_grad():
+        for layer in network.body:
+            assert isinstance(layer, nn.Conv2d)
+            layer.weight.copy_(layer.weight.bfloat16())
+        network.tail.weight.copy_((255 * network.tail.weight).bfloat16().float() / 255)
 
 
 def describe(state: Checkpoint) -> Descriptor:
