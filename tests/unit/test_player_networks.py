@@ -12,9 +12,10 @@ import pytest
 from support.frames import letters, make_frame
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
+from vidlift.player import shelf as shelves
 from vidlift.player.governor import SWITCHED_OFF, Governor, Rung
 from vidlift.player.schedule import LOADING, Picture, Tally, Trial, Wish, enlarge
-from vidlift.player.shelf import IDLE, Shelf
+from vidlift.player.shelf import AGAIN, IDLE, SETTLED, Shelf
 from vidlift.stages.pair import Pair, pair
 
 PLAIN = Rung(name="plain", tier="kernel", scale=2, cost=0.001)
@@ -110,6 +111,21 @@ def test_plain_interpolation_rests_until_it_is_needed(opened: Opened, shelf: She
         shelf.take(SMALL, PAIR)
     shelf.offer(SMALL, PAIR)
     assert plain.resting
+    shelf.close()
+
+
+def test_what_frames_left_free_is_given_back_again_and_again(
+    opened: Opened, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    asked = 0
+    monkeypatch.setattr(shelves, "give_back", lambda: given.append(asked))
+    shelf.take(SMALL, PAIR)
+    first = asked = 1
+    while asked < 3 * AGAIN:
+        asked += 1
+        shelf.offer(SMALL, PAIR)
+    assert [each for each in given if each > first] == [SETTLED, IDLE, AGAIN, 2 * AGAIN, 3 * AGAIN]
     shelf.close()
 
 

@@ -18,6 +18,10 @@ what running takes."""
 SETTLED = 4
 """Times after which memory that the first pairs needed beside what they keep is given back."""
 
+AGAIN = 900
+"""Times after each of which what frames left free is given back: about a minute of a film. The
+allocator keeps some more of it every time another buffer lies in the way."""
+
 
 class Network(Protocol):
     """What makes a pair bigger: ``stages.reuse.Reuse``."""
@@ -100,7 +104,7 @@ class Shelf:
             if self._idle == IDLE:
                 for plain in self._plain.values():
                     plain.rest()
-            if self._idle in (SETTLED, IDLE):
+            if self._idle in (SETTLED, IDLE) or self._idle % AGAIN == 0:
                 give_back()
             return self._network[1]
         if self._loading is None:
