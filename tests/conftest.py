@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -20,6 +21,8 @@ def pytest_configure() -> None:
         raise pytest.UsageError(
             f"VIDLIFT_REQUIRE names {', '.join(sorted(unknown))}; known are {', '.join(REQUIRABLE)}"
         )
+    # A shell has what it runs in the background ignore Ctrl-C; programs under test must not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
