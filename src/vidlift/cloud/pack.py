@@ -46,8 +46,9 @@ _AHEAD = 4
 Measure = Callable[[dict[str, bytes], list[Frame]], Gain]
 """From the coded segment of each rung and some original frames of it to how the rungs look."""
 
-MEASURED_FROM = 12
-"""Number of the first of the two frames of a segment that quality is measured on."""
+MEASURED_FROM = Fraction(5, 2)
+"""Seconds into a segment of the two frames that quality is measured on, the last two of a shorter
+one: between key pictures, and not where a film fades in."""
 
 Laddered = tuple[Frame, tuple[Frame, ...]]
 """A frame, and the same one at every rung."""
@@ -114,8 +115,8 @@ class Packer:
             try:
                 for frame, small in group:
                     start = frame.pts if start is None else start
-                    if self._measure and (frames < 2 or frames - MEASURED_FROM in (0, 1)):
-                        kept.append(frame)
+                    if self._measure and frame.pts - start <= MEASURED_FROM:
+                        kept = [*kept[-1:], frame]
                     for encoder, picture in zip(encoders, small, strict=True):
                         encoder.write(picture)
                     times.append(frame.pts)
@@ -139,7 +140,7 @@ class Packer:
         gain: Gain = {}
         if self._measure is not None:
             wholes = {name: h + d for name, (h, d) in zip(names, files, strict=True)}
-            gain = self._measure(wholes, kept[-2:])
+            gain = self._measure(wholes, kept)
         sizes = {name: len(data) for name, (_, data) in zip(names, files, strict=True)}
         tail = [str(time) for time in [*before, *times][-len(before) :]] if before else []
         journal.add(
