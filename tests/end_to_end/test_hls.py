@@ -19,7 +19,6 @@ from support.films import EXPECTED, HASTY, faulty, files_of, library, opened, pu
 from support.networks import plain_network
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.client.adapt import BUFFER
-from vidlift.client.cache import Cache
 from vidlift.client.hls import HlsFilm
 from vidlift.client.hosts import Hosts
 from vidlift.client.web import Web
@@ -84,79 +83,6 @@ def test_the_first_rung_is_what_the_lists_show_to_be_carried(
         ),
     ):
         assert next(iter(split.pictures)).size == size
-
-
-def test_a_seek_back_asks_for_nothing_again(title: Title, tmp_path: Path) -> None:
-    asked: list[str] = []
-    files = files_of(title)
-
-    def note(request: Asked) -> None:
-        asked.append(request.path)
-
-    with (
-        scripted(library(files, note)) as (url, _),
-        opened(f"{url}/master.m3u8", cache=Cache(tmp_path)) as (film, split),
-    ):
-        take(split)
-        received, before = film.received, list(asked)
-        split.seek(split.pictures.begins)
-        assert take(split).times == EXPECTED
-        assert asked == before
-        assert film.received == received
-        assert film.report()["bytes_from_cache"] > 0
-    with (
-        scripted(library(files, note)) as (url, _),
-        opened(f"{url}/master.m3u8?token=hush", cache=Cache(tmp_path)) as (film, split),
-    ):
-        assert take(split).times == EXPECTED, "another address: nothing of it is known"
-        assert film.report()["bytes_from_cache"] == 0
-    assert not [p for p in tmp_path.iterdir() if b"hush" in p.name.encode() + p.read_bytes()]
-
-
-def test_a_copy_that_has_expired_is_asked_about(title: Title, tmp_path: Path) -> None:
-    files = files_of(title)
-    asked: list[Asked] = []
-
-    def script(request: Asked) -> Iterable[bytes]:
-        asked.append(request)
-        said = {"etag": '"v1"', "cache_control": "no-cache"}
-        if request.headers.get("if-none-match") == '"v1"':
-            return [answer("304 Not Modified", b"", **said)]
-        content = files.get(request.path)
-        return [part_of(content, request, **said) if content else answer("404 Not Found")]
-
-    with (
-        scripted(script) as (url, _),
-        opened(f"{url}/master.m3u8", cache=Cache(tmp_path)) as (film, split),
-    ):
-        take(split)
-        received = film.received
-        asked.clear()
-        split.seek(split.pictures.begins)
-        assert take(split).times == EXPECTED
-        assert film.received == received
-        assert asked
-        assert all(request.headers["if-none-match"] == '"v1"' for request in asked)
-
-
-def test_what_is_not_to_be_stored_is_not(title: Title, tmp_path: Path) -> None:
-    files = files_of(title)
-
-    def script(request: Asked) -> Iterable[bytes]:
-        content = files.get(request.path)
-        said = {"etag": '"v1"', "cache_control": "private, no-store"}
-        return [part_of(content, request, **said) if content else answer("404 Not Found")]
-
-    with (
-        scripted(script) as (url, _),
-        opened(f"{url}/master.m3u8", cache=Cache(tmp_path)) as (film, split),
-    ):
-        take(split)
-        received = film.received
-        split.seek(split.pictures.begins)
-        assert take(split).times == EXPECTED
-        assert film.received > received
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_next_segments_come_before_they_are_asked_for(title: Title) -> None:
