@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -88,15 +89,33 @@ class Judge(GainMeter):
     """Says of each rung what it was told."""
 
     says: dict[str, tuple[float, float]] = {}  # noqa: RUF012
+    seen: list[list[Fraction]] = []  # noqa: RUF012
+    """Times of the frames of each segment that it was asked to judge by."""
 
     def __init__(self, info: VideoInfo, rungs: Iterable[Rung], *, tiers: Sequence[str]) -> None:
         super().__init__(info, rungs, tiers=())
 
     def __call__(self, segments: dict[str, bytes], originals: Sequence[Frame]) -> Gain:
+        self.seen.append([frame.pts for frame in originals])
         return {
             rung: {"bicubic-x2": {"psnr_y": plain}, "m-x2": {"psnr_y": ours}}
             for rung, (plain, ours) in self.says.items()
         }
+
+
+def test_a_segment_is_judged_away_from_where_it_begins(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where a film fades in from black, interpolation looks as good as anything.
+    monkeypatch.setattr(publishing, "GainMeter", Judge)
+    monkeypatch.setattr(Judge, "says", {"64p": (30, 31)})
+    monkeypatch.setattr(Judge, "seen", [])
+    title = publish(clip, tmp_path, PublishOptions(rungs=(64,), tiers=("m",), crf=28))
+    whole, short = Judge.seen
+    assert whole[0] < whole[1] == Fraction(5, 2)
+    end = Fraction(title.card["segments"][1]["end"])
+    assert short[0] < short[1] < end < 6, "the last two of a segment that is shorter than that"
+    assert short[0] > 4
 
 
 @pytest.mark.parametrize(
