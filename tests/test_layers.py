@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "player": WORDS | {"__init__"} | PARTS | ENDS | {"client"},
     "cloud": WORDS | {"__init__"} | PARTS | ENDS | {"client", "jobs"},
     "evaluation": WORDS | {"__init__"} | PARTS | ENDS | {"engines", "jobs"},
-    "training": WORDS | {"__init__"} | PARTS | {"engines", "sources"},
+    "training": WORDS | {"__init__"} | PARTS | {"engines", "sinks", "sources"},
     "demo": WORDS | {"__init__"} | PARTS | ENDS | {"client", "cloud", "jobs", "player"},
     "cli": WORDS | {"__init__"} | PARTS | ENDS | {"client", "cloud", "demo", "engines"}
     | {"evaluation", "jobs", "player", "training"},
