@@ -168,15 +168,16 @@ class _Lane:
         wholes = dict(
             zip(entire, self._run([planes[i] for i in entire]) if entire else (), strict=True)
         )
-        made, done = [], float(len(entire))
-        for index, (plane, boxes) in enumerate(zip(planes, todo, strict=True)):
+        patches, samples = self._patches(planes, todo)
+        made = []
+        for index, boxes in enumerate(todo):
             if boxes is None:
                 self._big = wholes[index]
             elif boxes:
-                done += self._patch(plane, boxes) / plane.size
+                self._big = self._patched(patches[index])
             assert self._big is not None
             made.append(self._big)
-        self.work = done / len(planes)
+        self.work = (len(entire) + samples / planes[0].size) / len(planes)
         return made
 
     def _todo(self, plane: Plane) -> list[Box] | None:
@@ -218,22 +219,33 @@ class _Lane:
         fits = min(plane.shape) >= JOINED_MAX * BLOCK // 2
         return self._in_parts and fits and not any(side % self._multiple for side in plane.shape)
 
-    def _patch(self, plane: Plane, boxes: list[Box]) -> int:
-        """Make parts of the last plane anew, in a copy; how many samples went in."""
-        assert self._big is not None
-        big, s, count = self._big.copy(), self._scale, 0
-        for couple in _couples(boxes):
-            patches = [self._around(plane, box) for box in couple]
+    def _patches(
+        self, planes: Sequence[Plane], todo: Sequence[list[Box] | None]
+    ) -> tuple[list[list[tuple[Box, Plane]]], int]:
+        """For each plane its boxes, made; and how many samples went in.
+
+        A call makes two boxes of one size, whichever planes they are of.
+        """
+        wanted = [(index, box) for index, boxes in enumerate(todo) for box in boxes or ()]
+        found: list[list[tuple[Box, Plane]]] = [[] for _ in planes]
+        s, count = self._scale, 0
+        for couple in _couples(wanted):
+            patches = [self._around(planes[index], box) for index, box in couple]
             made = self._run([patch for patch, _ in patches])
-            for box, (patch, (y, x)), part in zip(couple, patches, made, strict=True):
+            for (index, box), (patch, (y, x)), part in zip(couple, patches, made, strict=True):
                 rows = slice(s * (box.top - y), s * (box.bottom - y))
                 columns = slice(s * (box.left - x), s * (box.right - x))
-                big[s * box.top : s * box.bottom, s * box.left : s * box.right] = part[
-                    rows, columns
-                ]
+                found[index].append((box, part[rows, columns]))
                 count += patch.size
-        self._big = big
-        return count
+        return found, count
+
+    def _patched(self, parts: list[tuple[Box, Plane]]) -> Plane:
+        """The last plane with parts of it made anew, in a copy."""
+        assert self._big is not None
+        big, s = self._big.copy(), self._scale
+        for box, part in parts:
+            big[s * box.top : s * box.bottom, s * box.left : s * box.right] = part
+        return big
 
     def _around(self, plane: Plane, box: Box) -> tuple[Plane, tuple[int, int]]:
         """A box with its halo, and where that begins.
@@ -251,8 +263,12 @@ class _Lane:
         return begin, begin + length
 
 
-def _couples(boxes: list[Box]) -> Iterator[list[Box]]:
-    """One or two of one size at a time, of boxes that are sorted by size."""
-    for _, alike in groupby(boxes, key=lambda box: box.bottom - box.top):
+def _couples(boxes: list[tuple[int, Box]]) -> Iterator[list[tuple[int, Box]]]:
+    """One or two of one size at a time, the largest first, of boxes of one plane or of two."""
+
+    def side(entry: tuple[int, Box]) -> int:
+        return entry[1].bottom - entry[1].top
+
+    for _, alike in groupby(sorted(boxes, key=side, reverse=True), key=side):
         same = list(alike)
         yield from (same[i : i + 2] for i in range(0, len(same), 2))
