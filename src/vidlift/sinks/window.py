@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import is_
 from typing import Any
-from urllib.request import url2pathname
 
 import numpy as np
 from numpy.typing import NDArray
@@ -325,7 +324,11 @@ class Window:
 
 def _local(where: str) -> str:
     """A file by its name, also where a program gives it as a URL."""
-    return url2pathname(where[7:]) if where.startswith("file:///") else where
+    if not where.startswith("file:///"):
+        return where
+    from urllib.request import url2pathname  # which loads what speaks HTTP and TLS
+
+    return url2pathname(where[7:])
 
 
 @dataclass(slots=True)
