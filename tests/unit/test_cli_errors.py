@@ -50,7 +50,7 @@ def test_what_nobody_thought_of(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "words"),
     [
         (("upscale",), ("INPUT", "vidlift upscale --help")),
-        (("upscale", "a.mp4", "b.mp4", "-s", "two"), ("--scale", "integer")),
+        (("upscale", "a.mp4", "b.mp4", "-s", "two"), ("--scale", "'two' is not a valid int")),
         (("upscale", "a.mp4", "b.mp4", "c.mp4"), ("c.mp4",)),
         (("upscale", "a.mp4", "b.mp4", "--faster"), ("--faster",)),
         (("enlarge", "a.mp4"), ("enlarge", "vidlift --help")),

@@ -26,7 +26,7 @@ def loaded(code: str, *, of: set[str]) -> set[str]:
 
 def test_the_player_loads_nothing_that_it_may_not_need() -> None:
     heavy = {"PIL", "onnx", "openvino", "onnxruntime", "sdl2", "torch"}
-    heavy |= {"httpx2", "matplotlib", "ssl", "starlette", "urllib.request"}
+    heavy |= {"httpx2", "matplotlib", "pydantic", "ssl", "starlette", "urllib.request"}
     assert loaded(PLAYER, of=heavy) == set()
 
 
