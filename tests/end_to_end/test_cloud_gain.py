@@ -26,7 +26,7 @@ from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.frame import Frame
 from vidlift.video import VideoInfo
 
-OPTIONS = PublishOptions(rungs=(48, 64), tiers=("s", "xl"), crf=28)
+OPTIONS = PublishOptions(rungs=(48, 64), tiers=("s",), crf=28)
 
 
 def schema() -> dict[str, Any]:
