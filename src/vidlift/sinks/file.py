@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from vidlift.color import Range
 from vidlift.errors import OutputError, UsageError
 from vidlift.frame import SUBSAMPLED, Frame
-from vidlift.sinks.threads import share_the_processor
+from vidlift.sinks.threads import ordinary_threads
 from vidlift.video import MasteringDisplay, VideoInfo
 
 # SVT-AV1 tells its life story on stderr unless the environment says: errors only.
@@ -174,8 +174,8 @@ class FileSink:
             self._container = av.open(str(where), "w", format=container, options=asked)
             try:
                 self._stream = self._add_stream(options)
-                self._container.start_encoding()
-                share_the_processor()
+                with ordinary_threads():
+                    self._container.start_encoding()
             except BaseException:
                 self._container.close()
                 raise

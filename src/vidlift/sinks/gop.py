@@ -18,7 +18,7 @@ import av
 from vidlift.errors import OutputError, UsageError
 from vidlift.frame import Frame
 from vidlift.sinks.file import X265_NARROW, to_picture
-from vidlift.sinks.threads import share_the_processor
+from vidlift.sinks.threads import ordinary_threads
 from vidlift.video import VideoInfo
 
 
@@ -203,8 +203,8 @@ class GopEncoder:
         self._packets: list[Packet] = []
         self._stored = codec.stored
         try:
-            self._container.start_encoding()
-            share_the_processor()
+            with ordinary_threads():
+                self._container.start_encoding()
         except (av.FFmpegError, OSError) as error:
             self.abandon()
             raise OutputError(f"the {options.codec} encoder does not start: {error}") from error

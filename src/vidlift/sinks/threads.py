@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def share_the_processor() -> None:
-    """Give every real-time thread of this process the ordinary policy.
+@contextmanager
+def ordinary_threads() -> Iterator[None]:
+    """Give threads that become real-time ones meanwhile the ordinary policy, at the end.
 
-    Run as root, SVT-AV1 starts its threads with the highest real-time priority: while they work,
-    nothing else on the machine does, and where they wait for one another it stands still. Call
-    it once an encoder has started. Without ``/proc`` (not Linux) it does nothing.
+    Run as root, SVT-AV1 gives its threads, and the one that starts it, the highest real-time
+    priority: while they work, nothing else on the machine does. Start an encoder inside. Without
+    ``/proc`` (not Linux) it does nothing.
     """
-    tasks = Path("/proc/self/task")
-    if not tasks.is_dir():
-        return
-    for task in tasks.iterdir():
+    before = _real_time()
+    yield
+    for thread in _real_time() - before:
         with suppress(ProcessLookupError):  # it has just ended
+            os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _real_time() -> set[int]:
+    """Threads of this process that come before all ordinary ones."""
+    tasks = Path("/proc/self/task")
+    found = set()
+    for task in tasks.iterdir() if tasks.is_dir() else ():
+        with suppress(ProcessLookupError):
             if os.sched_getscheduler(int(task.name)) in (os.SCHED_FIFO, os.SCHED_RR):
-                os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
+                found.add(int(task.name))
+    return found

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlift.errors import UsageError
-from vidlift.sinks.threads import share_the_processor
+from vidlift.sinks.threads import ordinary_threads
 
 Planes = list[NDArray[np.uint8]]
 """Luma of successive frames, all of one shape [H, W]."""
@@ -155,8 +155,8 @@ def transmit(
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
-        out.start_encoding()
-        share_the_processor()
+        with ordinary_threads():
+            out.start_encoding()
         for index, plane in enumerate([*low, None]):
             picture = None if plane is None else _picture(plane)
             if picture is not None:
