@@ -21,12 +21,13 @@ class Log(io.StringIO):
             self._written.notify_all()
             return count
 
-    def line_of(self, path: str, *, status: int) -> dict[str, Any]:
-        """The line about an answer of that status; waits until there is one."""
+    def line_of(self, path: str, *, status: int, method: str = "GET") -> dict[str, Any]:
+        """The last line about an answer of that status; waits until there is one."""
+        wanted = (method, path, status)
 
         def found() -> list[dict[str, Any]]:
             lines = [json.loads(line) for line in self.getvalue().splitlines()]
-            return [x for x in lines if (x["path"], x["status"]) == (path, status)]
+            return [x for x in lines if (x["method"], x["path"], x["status"]) == wanted]
 
         with self._written:
             assert self._written.wait_for(found, timeout=10)

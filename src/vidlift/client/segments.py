@@ -102,7 +102,8 @@ class Fetcher:
         try:
             if segment.key is not None:
                 data = self._decrypt(data, segment.key, segment.number, came_from)
-            check_segment(data, name=shown(segment.resource.url))
+            headed = segment.header is not None
+            check_segment(data, name=shown(segment.resource.url), headed=headed)
         except DamagedError:
             self._cache.drop(name)
             raise
@@ -224,12 +225,16 @@ def _unpacked(data: bytes, most: int, *, name: str) -> bytes:
     return text
 
 
-def check_segment(data: bytes, *, name: str) -> None:
-    """Refuse what no demuxer should be given: a page of text, a fragment cut short."""
+def check_segment(data: bytes, *, name: str, headed: bool) -> None:
+    """Refuse what no demuxer should be given: noise, a page of text, a fragment cut short.
+
+    ``headed``: something goes before it, which nothing does before packed audio.
+    """
     if not data:
         raise DamagedError(f"{name} is empty")
-    if data[0] == 0x47 or data[:3] == b"ID3" or data[:1] == b"\xff":
-        return  # MPEG-TS, or packed audio: they are resynchronised by what reads them
+    packed_audio = data[:3] == b"ID3" or data[0] == 0xFF
+    if _is_transport_stream(data) or (packed_audio and not headed):
+        return  # these are resynchronised by what reads them
     at = 0
     kinds = set()
     while at + 8 <= len(data):
@@ -245,3 +250,8 @@ def check_segment(data: bytes, *, name: str) -> None:
         at += size
     if at != len(data) or not kinds & {b"moof", b"mdat"}:
         raise DamagedError(f"{name} is no segment, or was cut short")
+
+
+def _is_transport_stream(data: bytes) -> bool:
+    """Whether the first packets, four of them at most, begin as those of MPEG-TS do."""
+    return all(data[at] == 0x47 for at in range(0, min(len(data), 4 * 188), 188))
