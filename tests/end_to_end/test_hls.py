@@ -113,7 +113,10 @@ SECOND = "p/00001.m4s"
         ("another thing", lambda _: answer(body=b"<html>moved</html>")),
         ("empty", lambda _: answer()),
         ("noise", lambda content: answer(body=os.urandom(len(content)))),
-        ("noise like packed audio", lambda content: answer(body=b"\xff" + os.urandom(len(content)))),
+        (
+            "noise like packed audio",
+            lambda content: answer(body=b"\xff" + os.urandom(len(content))),
+        ),
         ("noise like MPEG-TS", lambda content: answer(body=b"\x47" + os.urandom(len(content)))),
         ("gone", lambda _: answer("404 Not Found")),
         ("broken off", lambda content: answer(body=content)[:-50]),
