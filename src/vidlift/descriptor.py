@@ -37,7 +37,8 @@ class Descriptor:
     """Range of the luma it takes: ``code`` means code values as decoded, studio stays studio."""
 
     padding: str = "zero"
-    """How convolutions pad at the border: one of ``PADDINGS``."""
+    """What lies beyond the border: ``zero``, before each convolution, or ``edge``, the picture's
+    edge repeated once, before the first."""
 
     multiple_of: int = 1
     """Height and width it takes are multiples of this; what is not is padded by its edge."""

@@ -21,7 +21,7 @@ from vidlift.engines import open_engine
 from vidlift.errors import ModelError, UsageError
 from vidlift.training import architectures, export
 
-NAMES = ("plain-8x2", "plain-16x1", "plain-8x2-fold2")
+NAMES = ("plain-8x2", "plain-16x1", "plain-8x2-fold2", "plain-8x2-edge", "plain-8x2-fold2-edge")
 
 
 def random_network(name: str, *, scale: int) -> architectures.Plain:
@@ -29,6 +29,7 @@ def random_network(name: str, *, scale: int) -> architectures.Plain:
     network = architectures.build(name, scale=scale)
     with torch.no_grad():  # far from bicubic, so that every layer shows
         network.tail.weight.mul_(10)
+    network.eval()
     return network
 
 
@@ -40,6 +41,34 @@ def test_an_exported_network_is_the_network(name: str, scale: int) -> None:
     assert model.descriptor.scale == scale
     assert model.descriptor.multiple_of == network.fold
     assert model.descriptor.architecture == name
+    assert model.descriptor.padding == ("edge" if name.endswith("-edge") else "zero")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_with_an_edge_a_flat_picture_stays_flat_to_the_border(scale: int) -> None:
+    y = np.full((1, 2, 17, 20), 60, np.uint8)
+    made = {
+        name: open_engine(
+            export.export(checkpoint_of(random_network(name, scale=scale), name, scale=scale)),
+            engine="reference",
+        ).run(y)[0, 0]
+        for name in ("plain-8x2", "plain-8x2-edge")
+    }
+    across = (slice(None, None, scale), slice(None, None, scale))
+    assert len(np.unique(made["plain-8x2-edge"][across])) == 1
+    assert len(np.unique(made["plain-8x2"][across])) > 1
+
+
+@pytest.mark.parametrize("name", ["plain-8x2", "plain-8x2-fold2"])
+def test_an_edge_changes_nothing_far_from_the_border_nor_while_it_learns(name: str) -> None:
+    zero, edge = (random_network(each, scale=2) for each in (name, f"{name}-edge"))
+    picture = torch.rand(1, 1, 40, 36)
+    far = np.s_[..., 16:-16, 16:-16]  # 2 times 4 places of up to 2x2 samples
+    with torch.no_grad():
+        assert torch.allclose(zero(picture)[far], edge(picture)[far], atol=1e-5)
+        assert not torch.allclose(zero(picture), edge(picture), atol=1e-5)
+        edge.train()
+        assert torch.equal(zero(picture), edge(picture))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -132,6 +161,7 @@ def test_a_network_begins_as_bicubic_interpolation(name: str, scale: int) -> Non
     ("name", "scale", "macs"),
     [
         ("plain-16x6", 4, 9 * 16 + 6 * 9 * 16 * 16 + 9 * 16 * 16 + 25 * 16),
+        ("plain-16x6-edge", 4, 9 * 16 + 6 * 9 * 16 * 16 + 9 * 16 * 16 + 25 * 16),
         ("plain-16x5-fold2", 2, (9 * 4 * 16 + 5 * 9 * 16 * 16 + 9 * 16 * 16 + 9 * 4 * 16) / 4),
     ],
 )
@@ -139,7 +169,9 @@ def test_macs_are_counted_per_low_resolution_pixel(name: str, scale: int, macs: 
     assert architectures.macs(architectures.build(name, scale=scale)) == macs
 
 
-@pytest.mark.parametrize("name", ["plain", "plain-16", "fancy-16x6", "plain-16x6-fold3", ""])
+@pytest.mark.parametrize(
+    "name", ["plain", "plain-16", "fancy-16x6", "plain-16x6-fold3", "plain-16x6-zero", ""]
+)
 def test_a_name_that_is_no_architecture_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="plain-16x6"):
         architectures.build(name, scale=2)

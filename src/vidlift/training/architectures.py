@@ -7,6 +7,13 @@ C channels, L body layers. Luma is in 0..1 here; the exporter folds code values 
                               └────────────── skip (begins as bicubic) ──────────(+)
                                                                                   │
                                [n,1,sH,sW] <──────── pixel shuffle by s·f ────────┘
+
+Note [Padding]. ``zero`` pads before each convolution, so that some of a network's few weights go
+into telling the border from the rest. ``edge`` repeats the picture's edge once, before the first
+convolution, by all that the network looks around itself: a border is then like any other place, a
+flat picture stays flat, and matrix units may take a third less time (``docs/models.md``). While it
+learns, a network of either kind pads by zeros: edges would cost a fifth more, and the border of a
+patch is no picture's. With ``edge`` the loss leaves that border out (``border`` of a recipe).
 """
 
 from __future__ import annotations
@@ -33,11 +40,14 @@ class Plain(nn.Module):
 
     With ``fold`` 2 the body works at half the resolution on 2x2 pixels a position: a quarter
     of the positions for the same channels. Height and width must then be even.
+    For ``padding`` see Note [Padding].
     """
 
-    def __init__(self, *, scale: int, channels: int, layers: int, fold: int = 1) -> None:
+    def __init__(
+        self, *, scale: int, channels: int, layers: int, fold: int = 1, padding: str = "zero"
+    ) -> None:
         super().__init__()
-        self.scale, self.fold = scale, fold
+        self.scale, self.fold, self.padding = scale, fold, padding
         out = (scale * fold) ** 2
         self.head = nn.Conv2d(fold * fold, channels, 3, padding=1)
         self.body: Any = nn.ModuleList(
@@ -60,17 +70,34 @@ class Plain(nn.Module):
     def with_features(self, y: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The picture, and what the head and each body layer gave on the way to it."""
         image = fn.pixel_unshuffle(y, self.fold) if self.fold > 1 else y
-        features = [fn.leaky_relu(self.head(image), SLOPE)]
+        edge = self.padding == "edge" and not self.training
+        entry = _edge(image, self.reach) if edge else image
+        features = [fn.leaky_relu(_conv(self.head, entry, padded=edge), SLOPE)]
         with torch.autocast(y.device.type, torch.bfloat16, enabled=self.bf16_body):
             for conv in self.body:
-                features.append(fn.leaky_relu(conv(features[-1]), SLOPE))
+                features.append(fn.leaky_relu(_conv(conv, features[-1], padded=edge), SLOPE))
         # The ends stay in float32: 8 bits of mantissa cannot hold code values.
-        residual = self.tail(features[-1].float())
-        made = fn.pixel_shuffle(residual + self.skip(image), self.scale * self.fold)
-        return made, features
+        residual = _conv(self.tail, features[-1].float(), padded=edge)
+        beside = _edge(image, self.skip.kernel_size[0] // 2) if edge else image
+        skipped = _conv(self.skip, beside, padded=edge)
+        return fn.pixel_shuffle(residual + skipped, self.scale * self.fold), features
+
+    @property
+    def reach(self) -> int:
+        """How many places of the (folded) picture the convolutions look around themselves."""
+        return len(self.body) + 2
 
     bf16_body: bool = False
     """Whether the body is computed in bfloat16: faster on CPUs and GPUs with matrix units."""
+
+
+def _conv(conv: nn.Conv2d, image: Tensor, *, padded: bool) -> Tensor:
+    """A convolution; of what is ``padded`` already, only where the kernel has all its samples."""
+    return fn.conv2d(image, conv.weight, conv.bias, padding=0) if padded else conv(image)
+
+
+def _edge(image: Tensor, by: int) -> Tensor:
+    return fn.pad(image, [by] * 4, mode="replicate").contiguous(memory_format=torch.channels_last)
 
 
 def bicubic_kernel(*, scale: int, fold: int) -> Tensor:
@@ -96,7 +123,7 @@ class Architecture:
     """One row of ``ARCHITECTURES``."""
 
     pattern: re.Pattern[str]
-    """What its names look like, the groups being its integers."""
+    """What its names look like, the groups being its integers, and its ``padding``."""
 
     build: Callable[..., Plain]
     """Called with ``scale`` and the named groups."""
@@ -104,22 +131,27 @@ class Architecture:
 
 ARCHITECTURES = {
     "plain": Architecture(
-        pattern=re.compile(r"plain-(?P<channels>\d+)x(?P<layers>\d+)(?:-fold(?P<fold>2))?"),
+        pattern=re.compile(
+            r"plain-(?P<channels>\d+)x(?P<layers>\d+)(?:-fold(?P<fold>2))?(?:-(?P<padding>edge))?"
+        ),
         build=Plain,
     ),
 }
-"""By family. ``plain-16x6``: 16 channels, 6 body layers; ``-fold2``: on 2x2 pixels a position."""
+"""By family. ``plain-16x6``: 16 channels, 6 body layers; ``-fold2``: on 2x2 pixels a position;
+``-edge``: see Note [Padding]."""
 
 
 def build(name: str, *, scale: int) -> Plain:
     """A new network of that architecture, with random weights. Raises ``UsageError``."""
     for row in ARCHITECTURES.values():
         if found := row.pattern.fullmatch(name):
-            sizes = {key: int(value) for key, value in found.groupdict().items() if value}
-            return row.build(scale=scale, **sizes)
+            said = {key: value for key, value in found.groupdict().items() if value}
+            return row.build(
+                scale=scale, **{k: int(v) if v.isdecimal() else v for k, v in said.items()}
+            )
     raise UsageError(
         f"no architecture named {name!r}; names look like plain-16x6 "
-        "(16 channels, 6 body layers) or plain-16x6-fold2"
+        "(16 channels, 6 body layers), plain-16x6-fold2 or plain-16x6-edge"
     )
 
 

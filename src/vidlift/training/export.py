@@ -72,11 +72,13 @@ def _round(network: Plain) -> None:
 
 def describe(state: Checkpoint) -> Descriptor:
     recipe = state.recipe
+    network = architectures.build(recipe.architecture, scale=recipe.scale)
     return Descriptor(
         name=recipe.name,
         tier=recipe.tier,
         scale=recipe.scale,
-        multiple_of=architectures.build(recipe.architecture, scale=recipe.scale).fold,
+        padding=network.padding,
+        multiple_of=network.fold,
         architecture=recipe.architecture,
         training_data=state.training_data,
         version=VERSION,
@@ -95,13 +97,18 @@ def to_onnx(network: Plain, descriptor: Descriptor, *, half: bool = False) -> by
     image = "core_in"
     if network.fold > 1:
         image = graph.add("SpaceToDepth", ["core_in"], "folded", blocksize=network.fold)
-    features = graph.conv("head", image, _weight(network.head) / 255, _bias(network.head))
+    edge = network.padding == "edge"
+    entry = graph.edge("entry", image, network.reach) if edge else image
+    features = graph.conv("head", entry, _weight(network.head) / 255, _bias(network.head), edge)
     for index, layer in enumerate(network.body):
         features = graph.add("LeakyRelu", [features], f"{features}_active", alpha=SLOPE)
-        features = graph.conv(f"body{index}", features, _weight(layer), _bias(layer))
+        features = graph.conv(f"body{index}", features, _weight(layer), _bias(layer), edge)
     features = graph.add("LeakyRelu", [features], f"{features}_active", alpha=SLOPE)
-    tail = graph.conv("tail", features, 255 * _weight(network.tail), 255 * _bias(network.tail))
-    skip = graph.conv("skip", image, _weight(network.skip), None)
+    tail = graph.conv(
+        "tail", features, 255 * _weight(network.tail), 255 * _bias(network.tail), edge
+    )
+    beside = graph.edge("beside", image, network.skip.kernel_size[0] // 2) if edge else image
+    skip = graph.conv("skip", beside, _weight(network.skip), None, edge)
     graph.add("Add", [tail, skip], "core_out")
     graph.constant("black", np.float32(0))
     graph.constant("white", np.float32(255))
@@ -215,12 +222,25 @@ class _Graph:
         self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
-    def conv(self, name: str, entry: str, weight: NDArray[Any], bias: NDArray[Any] | None) -> str:
+    def conv(
+        self,
+        name: str,
+        entry: str,
+        weight: NDArray[Any],
+        bias: NDArray[Any] | None,
+        padded: bool,
+    ) -> str:
+        """A convolution of what is ``padded`` already, or pads by zeros."""
         inputs = [entry, self.weights(f"{name}_weight", weight)]
         if bias is not None:
             inputs.append(self.constant(f"{name}_bias", bias))
-        reach = weight.shape[2] // 2
+        reach = 0 if padded else weight.shape[2] // 2
         return self.add("Conv", inputs, name, pads=[reach] * 4)
+
+    def edge(self, name: str, image: str, by: int) -> str:
+        """The picture with its edge repeated."""
+        pads = self.constant(f"{name}_pads", np.array([0, 0, by, by] * 2, np.int64))
+        return self.add("Pad", [image, pads], name, mode="edge")
 
     def weights(self, name: str, values: NDArray[Any]) -> str:
         if not self._half:

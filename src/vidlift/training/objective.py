@@ -43,14 +43,19 @@ class Objective:
     def __call__(self, network: Plain, batch: Batch) -> Tensor:
         low = batch.low.contiguous(memory_format=torch.channels_last)
         made, features = network.with_features(low)
-        apart = LOSSES[self._recipe.loss]
-        loss = apart(made, batch.high)
+        loss = self._between(made, batch.high)
         if batch.taught is not None:
             share = self._recipe.teacher_share
-            loss = (1 - share) * loss + share * apart(made, batch.taught)
+            loss = (1 - share) * loss + share * self._between(made, batch.taught)
         if self._guide is not None:
             loss = loss + self._recipe.feature_share * self._apart(network, features, low)
         return loss
+
+    def _between(self, made: Tensor, wanted: Tensor) -> Tensor:
+        """The loss between two pictures, the border of the patch left out."""
+        cut = self._recipe.border * self._recipe.scale
+        inside = (..., slice(cut, made.shape[-2] - cut), slice(cut, made.shape[-1] - cut))
+        return LOSSES[self._recipe.loss](made[inside], wanted[inside])
 
     def _apart(self, network: Plain, features: list[Tensor], low: Tensor) -> Tensor:
         """Mean relative distance of features to the guide's."""
