@@ -240,7 +240,7 @@ class TestUse:
         made = SyntheticSource(width=48, height=32, frames=1, rate=Fraction(24)).info
         info = replace(made, codec="h264", bit_rate=round(bits * 48 * 32 * 24))
         speeds = Speeds(tmp_path / "speeds.json")
-        ladders = Ladders(info, engines=Engines(engine="null", threads=1), speeds=speeds)
+        ladders = Ladders(info, engines=Engines(engine="null", threads=1, speeds=speeds))
         names = {rung.tier: rung.name for rung in ladders.rungs(4)}
         assert names["m"].removesuffix("-int8") == name
         assert (names["s"], names["l"]) == ("s-x4-clean", "l-x4"), "the only ones of their tiers"

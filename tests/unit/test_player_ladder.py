@@ -52,9 +52,12 @@ def catalogue(monkeypatch: pytest.MonkeyPatch) -> dict[str, Model]:
     return found
 
 
+def engines(where: Path, **more: object) -> Engines:
+    return Engines(threads=1, speeds=Speeds(where / "speeds.json"), **more)  # type: ignore[arg-type]
+
+
 def ladders(where: Path, **more: object) -> Ladders:
-    speeds = Speeds(where / "speeds.json")
-    return Ladders(INFO, engines=Engines(threads=1), speeds=speeds, **more)  # type: ignore[arg-type]
+    return Ladders(INFO, engines=engines(where), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("catalogue")
@@ -88,6 +91,31 @@ def test_a_trial_shows_what_it_measures(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("catalogue")
+def test_a_picture_is_seen_before_it_is_measured_which_precision_is_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+
+    def faster(engine: str, **_more: object) -> bool:
+        measured.append(engine)
+        return False
+
+    monkeypatch.setattr(precision, "allowed", lambda _model: True)
+    monkeypatch.setattr(precision, "known", lambda *_args, **_more: bool(measured))
+    monkeypatch.setattr(precision, "faster", faster)
+
+    made = Ladders(INFO, engines=engines(tmp_path, mixed=None))
+    assert not made.known(2)
+    trial = made.trial(2, PROBE)
+    name, frame = next(trial)
+    assert (name, frame.size) == ("s-x2", (2 * INFO.width, 2 * INFO.height))
+    assert not measured
+    assert [name for name, _ in trial] == ["s-x2", "l-x2"]
+    assert measured == ["auto"]
+    assert made.known(2)
+
+
+@pytest.mark.usefixtures("catalogue")
 def test_what_there_was_no_time_for_is_all_that_is_measured_the_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,9 +137,7 @@ def test_what_there_was_no_time_for_is_all_that_is_measured_the_next_time(
 def test_another_size_or_engine_is_measured_anew(tmp_path: Path) -> None:
     ladders(tmp_path).rungs(2)
     kept = set(json.loads((tmp_path / "speeds.json").read_text()))
-    speeds = Speeds(tmp_path / "speeds.json")
-    engines = Engines(engine="onnxruntime", threads=1)
-    Ladders(INFO, engines=engines, speeds=speeds).rungs(2)
+    Ladders(INFO, engines=engines(tmp_path, engine="onnxruntime")).rungs(2)
     assert len(set(json.loads((tmp_path / "speeds.json").read_text())) - kept) == len(kept)
 
 
@@ -145,14 +171,13 @@ def test_each_network_is_measured_and_opened_on_the_engine_that_its_card_allows(
     }
     monkeypatch.setattr(models, "card", cards.get)
     monkeypatch.setattr(precision, "MIXED", "null")
-    engines = Engines(engine="onnxruntime", mixed=True, threads=1)
-    made = Ladders(INFO, engines=engines, speeds=Speeds(tmp_path / "speeds.json"))
+    made = Ladders(INFO, engines=engines(tmp_path, engine="onnxruntime", mixed=True))
     for rung in made.rungs(2):
         made.open(rung).close()
         assert made.engine(rung) == made.engine_of[rung.name]
     mixed = {name: engine.startswith("null") for name, engine in made.engine_of.items()}
     assert mixed == {"bicubic-x2": False, "l-x2": True, "s-x2": False}
-    exact = Engines(engine="onnxruntime", threads=1)
+    exact = engines(tmp_path, engine="onnxruntime")
     assert {exact.of(model) for model in catalogue.values()} == {"onnxruntime"}
 
 

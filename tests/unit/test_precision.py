@@ -64,13 +64,16 @@ def test_it_is_used_where_it_is_faster(
 def test_what_was_measured_is_kept(monkeypatch: pytest.MonkeyPatch, speeds: Speeds) -> None:
     times = {"cpu": 0.02, precision.MIXED: 0.01}
     monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: times)
+    assert not precision.known("cpu", threads=1, speeds=speeds)
     assert precision.faster("cpu", threads=1, speeds=speeds)
+    assert precision.known("auto", threads=1, speeds=speeds)
     monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("again"))
     assert precision.faster("auto", threads=1, speeds=speeds)
 
 
 @pytest.mark.parametrize("engine", ["gpu", "onnxruntime", "openvino"])
 def test_an_engine_that_was_asked_for_stays(speeds: Speeds, engine: str) -> None:
+    assert precision.known(engine, threads=1, speeds=speeds)
     assert not precision.faster(engine, threads=1, speeds=speeds)
 
 
@@ -79,6 +82,7 @@ def test_without_bfloat16_or_networks_nothing_is_measured(
 ) -> None:
     monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("measured"))
     monkeypatch.setattr(FakeUpscaler, "lacks", True)
+    assert precision.known("auto", threads=1, speeds=speeds)
     assert not precision.faster("auto", threads=1, speeds=speeds)
     monkeypatch.setattr(models, "names", list)
     assert not precision.faster("auto", threads=1, speeds=speeds)

@@ -11,7 +11,6 @@ import numpy as np
 from vidlift import models
 from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import UsageError
-from vidlift.player import precision
 from vidlift.player.calibration import Speeds
 from vidlift.player.film import Film
 from vidlift.player.governor import CLIMB, Governor
@@ -51,16 +50,17 @@ class Chooser:
             if options.scale not in (None, scale):
                 name = self._model.descriptor.name
                 raise UsageError(f"model {name} is for scale {scale}, not {options.scale}")
-        speeds, engine, threads = Speeds(), options.engine, options.threads
-        mixed = (self._model is None or self._model.descriptor.tier in TIERS) and precision.faster(
-            engine, threads=threads, speeds=speeds
+        network = self._model is None or self._model.descriptor.tier in TIERS
+        self._engines = Engines(
+            engine=options.engine,
+            threads=options.threads,
+            speeds=Speeds(),
+            mixed=None if network else False,
         )
-        self._engines = Engines(engine=engine, mixed=mixed, threads=threads)
         self.ladders = Ladders(
             film.info,
             engines=self._engines,
             model=self._model,
-            speeds=speeds,
         )
         self._of_size = {self.size: self.ladders}
         self._area = NO_SCREEN

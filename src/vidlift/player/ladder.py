@@ -31,19 +31,31 @@ FREE = 1e-6
 """Cost of what takes no time: costs are more than 0."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Engines:
     """How networks are run."""
 
     engine: str = "auto"
-    mixed: bool = False
-    """Whether mixed precision is to be used in its place for networks whose cards allow it."""
-
     threads: int | None = None
+    speeds: calibration.Speeds
+    mixed: bool | None = False
+    """Whether mixed precision is to be used in its place for networks whose cards allow it;
+    None: where it is faster here, which is measured when it is first asked, unless it is known."""
+
+    @property
+    def known(self) -> bool:
+        """Whether ``of`` has its answers without measuring."""
+        return self.mixed is not None or precision.known(
+            self.engine, threads=self.threads, speeds=self.speeds
+        )
 
     def of(self, model: models.Model) -> str:
         """The engine to ask for, for a network."""
-        return precision.MIXED if self.mixed and precision.allowed(model) else self.engine
+        if not precision.allowed(model):
+            return self.engine
+        if self.mixed is None:
+            self.mixed = precision.faster(self.engine, threads=self.threads, speeds=self.speeds)
+        return precision.MIXED if self.mixed else self.engine
 
 
 class Ladders:
@@ -55,7 +67,6 @@ class Ladders:
         *,
         engines: Engines,
         model: models.Model | None = None,
-        speeds: calibration.Speeds | None = None,
         like: Ladders | None = None,
     ) -> None:
         """``model`` is the one network to use, at its scale; None: all of the catalogue that
@@ -67,9 +78,7 @@ class Ladders:
         """Seconds that a network takes for a sample of its output, by ``_kind``, at any size."""
 
         self._engines = engines
-        self._speeds: calibration.Speeds = speeds or (
-            calibration.Speeds() if like is None else like._speeds
-        )
+        self._speeds = engines.speeds
         self._models: dict[str, models.Model] = {}
         self._only = model
         stream = auto.Stream(codec=info.codec, bits_per_pixel=info.bits_per_pixel)
@@ -127,17 +136,37 @@ class Ladders:
         Yields what each made of the first frame: something to see meanwhile.
         """
         wanted = self._wanted(scale)
+        looked = not self._engines.known
+        if looked:
+            yield from self._first_look(wanted, pair)
         missing = self._missing(wanted)
         if not missing or self._foretold(wanted):
             return
         found: dict[str, float] = {}
         networks = self._to_measure(missing)
-        yield from calibration.trial(networks, pair=pair, lasts=self.pair_lasts, found=found)
+        for name, frame in calibration.trial(
+            networks, pair=pair, lasts=self.pair_lasts, found=found
+        ):
+            if not (looked and name == wanted[0].descriptor.name):  # nothing worse than before
+                yield name, frame
         self._keep(missing, found)
 
     def known(self, scale: int) -> bool:
         """Whether the ladder of a scale can be had without measuring anything."""
-        return not self._missing(self._wanted(scale))
+        return self._engines.known and not self._missing(self._wanted(scale))
+
+    def _first_look(
+        self, wanted: Sequence[models.Model], pair: Pair
+    ) -> Iterator[tuple[str, Frame]]:
+        """The first frame as the cheapest network makes it, before anything is measured."""
+        for model in wanted[1:2]:
+            with Upscaler(
+                model,
+                engine=self._engines.engine,
+                threads=self._engines.threads,
+                siting=self.info.siting,
+            ) as upscaler:
+                yield model.descriptor.name, upscaler.frame(pair.first)
 
     def _wanted(self, scale: int) -> list[models.Model]:
         """What a ladder is made of, cheapest first; nothing for scale 1."""
