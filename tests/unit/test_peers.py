@@ -20,7 +20,7 @@ from vidlift.evaluation.subjects import Subject
 MAC = {
     "ecbsr-m4c16-x4": 16704,
     "etds-t-x4": 21168,
-    "fsrcnnx-8-0-4-1-x2": 2856,  # 3,887 in the table, with the border of a small picture; 2.9 K below
+    "fsrcnnx-8-0-4-1-x2": 2856,  # the table adds what it does for the border: 3,887
     "fsrcnn-rgb-x3": 34920,
     "rt4ksr-x3": 12960,
     "span-tiny-ch26-x4": 130234,
