@@ -175,9 +175,11 @@ def test_a_teacher_that_says_the_truth_changes_nothing() -> None:
     assert torch.equal(other(network, Batch(low, 1 - high, high)), alone)
 
 
-def test_features_are_followed_across_widths_and_depths() -> None:
+@pytest.mark.parametrize("padded", [("", ""), ("-edge", "-edge"), ("", "-edge")])
+def test_features_are_followed_across_widths_depths_and_paddings(padded: tuple[str, str]) -> None:
     torch.set_num_threads(1)  # two that wait for one another on a busy machine take a minute
-    network, guide = (architectures.build(n, scale=2) for n in ("plain-8x2", "plain-16x4"))
+    names = (f"plain-8x2{padded[0]}", f"plain-16x4{padded[1]}")
+    network, guide = (architectures.build(n, scale=2) for n in names)
     wanted = tiny(teacher="x", feature_share=1.0)
     objective = Objective(wanted, network, guide=guide)
     batch = Batch(torch.rand(2, 1, 16, 16), torch.rand(2, 1, 32, 32))

@@ -29,7 +29,6 @@ def random_network(name: str, *, scale: int) -> architectures.Plain:
     network = architectures.build(name, scale=scale)
     with torch.no_grad():  # far from bicubic, so that every layer shows
         network.tail.weight.mul_(10)
-    network.eval()
     return network
 
 
@@ -60,15 +59,13 @@ def test_with_an_edge_a_flat_picture_stays_flat_to_the_border(scale: int) -> Non
 
 
 @pytest.mark.parametrize("name", ["plain-8x2", "plain-8x2-fold2"])
-def test_an_edge_changes_nothing_far_from_the_border_nor_while_it_learns(name: str) -> None:
+def test_an_edge_changes_nothing_far_from_the_border(name: str) -> None:
     zero, edge = (random_network(each, scale=2) for each in (name, f"{name}-edge"))
     picture = torch.rand(1, 1, 40, 36)
     far = np.s_[..., 16:-16, 16:-16]  # 2 times 4 places of up to 2x2 samples
     with torch.no_grad():
         assert torch.allclose(zero(picture)[far], edge(picture)[far], atol=1e-5)
         assert not torch.allclose(zero(picture), edge(picture), atol=1e-5)
-        edge.train()
-        assert torch.equal(zero(picture), edge(picture))
 
 
 @pytest.mark.parametrize("name", NAMES)

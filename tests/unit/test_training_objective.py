@@ -11,7 +11,6 @@ pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 import torch
 from torch import Tensor
 
-from vidlift.errors import UsageError
 from vidlift.training import architectures, recipe
 from vidlift.training.objective import LOSSES, Objective
 from vidlift.training.patches import Batch
@@ -63,30 +62,3 @@ def test_a_teacher_has_its_share_of_either_loss(name: str, share: float) -> None
         made = Objective(wanted, network)(network, Batch(low, high, taught))
         true, told = (LOSSES[name](network(low), picture) for picture in (high, taught))
     assert float(made) == pytest.approx(float((1 - share) * true + share * told), rel=1e-5)
-
-
-@pytest.mark.parametrize("border", [0, 1, 3])
-def test_the_border_of_a_patch_does_not_count(border: int) -> None:
-    torch.manual_seed(0)
-    network = architectures.build("plain-8x1", scale=2)
-    low, high, taught = torch.rand(2, 1, 8, 8), torch.rand(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
-    objective = Objective(asked(teacher="t.onnx", border=border), network)
-
-    def loss_with(changed: int) -> float:
-        other, told = high.clone(), taught.clone()
-        other[..., changed, 8] += 1
-        told[..., 8, changed] += 1
-        with torch.no_grad():
-            return float(objective(network, Batch(low, other, told)))
-
-    inside = loss_with(2 * border)
-    assert inside != loss_with(7)
-    for outside in range(2 * border):
-        assert loss_with(outside) == loss_with(15 - outside) != inside
-
-
-def test_a_border_leaves_something_of_the_patch() -> None:
-    assert asked(patch=9, border=4).border == 4
-    for border in (-1, 5):
-        with pytest.raises(UsageError, match="border leaves something of a patch of 9 samples"):
-            asked(patch=9, border=border)

@@ -8,12 +8,10 @@ C channels, L body layers. Luma is in 0..1 here; the exporter folds code values 
                                                                                   │
                                [n,1,sH,sW] <──────── pixel shuffle by s·f ────────┘
 
-Note [Padding]. ``zero`` pads before each convolution, so that some of a network's few weights go
-into telling the border from the rest. ``edge`` repeats the picture's edge once, before the first
-convolution, by all that the network looks around itself: a border is then like any other place, a
-flat picture stays flat, and matrix units may take a third less time (``docs/models.md``). While it
-learns, a network of either kind pads by zeros: edges would cost a fifth more, and the border of a
-patch is no picture's. With ``edge`` the loss leaves that border out (``border`` of a recipe).
+Note [Padding]. ``zero`` pads before each convolution. ``edge`` repeats the picture's edge once, before
+the first, by all that the network looks around itself: a flat picture stays flat to its border, and
+matrix units may take a third less time (``docs/models.md``), for a twentieth more operations. A
+network learns with the padding it will run with: what lies at the border is told from it.
 """
 
 from __future__ import annotations
@@ -70,7 +68,7 @@ class Plain(nn.Module):
     def with_features(self, y: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The picture, and what the head and each body layer gave on the way to it."""
         image = fn.pixel_unshuffle(y, self.fold) if self.fold > 1 else y
-        edge = self.padding == "edge" and not self.training
+        edge = self.padding == "edge"
         entry = _edge(image, self.reach) if edge else image
         features = [fn.leaky_relu(_conv(self.head, entry, padded=edge), SLOPE)]
         with torch.autocast(y.device.type, torch.bfloat16, enabled=self.bf16_body):

@@ -52,7 +52,6 @@ def averaged(state: Checkpoint) -> Plain:
     """The network that is kept of a run."""
     network = architectures.build(state.recipe.architecture, scale=state.recipe.scale)
     network.load_state_dict(state.average)
-    network.eval()
     return network
 
 

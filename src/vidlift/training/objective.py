@@ -43,19 +43,14 @@ class Objective:
     def __call__(self, network: Plain, batch: Batch) -> Tensor:
         low = batch.low.contiguous(memory_format=torch.channels_last)
         made, features = network.with_features(low)
-        loss = self._between(made, batch.high)
+        apart = LOSSES[self._recipe.loss]
+        loss = apart(made, batch.high)
         if batch.taught is not None:
             share = self._recipe.teacher_share
-            loss = (1 - share) * loss + share * self._between(made, batch.taught)
+            loss = (1 - share) * loss + share * apart(made, batch.taught)
         if self._guide is not None:
             loss = loss + self._recipe.feature_share * self._apart(network, features, low)
         return loss
-
-    def _between(self, made: Tensor, wanted: Tensor) -> Tensor:
-        """The loss between two pictures, the border of the patch left out."""
-        cut = self._recipe.border * self._recipe.scale
-        inside = (..., slice(cut, made.shape[-2] - cut), slice(cut, made.shape[-1] - cut))
-        return LOSSES[self._recipe.loss](made[inside], wanted[inside])
 
     def _apart(self, network: Plain, features: list[Tensor], low: Tensor) -> Tensor:
         """Mean relative distance of features to the guide's."""
@@ -65,8 +60,8 @@ class Objective:
         apart = torch.zeros((), device=low.device)
         places = zip(_taught_places(network), _taught_places(self._guide), strict=True)
         for adapter, (own, other) in zip(self.adapters, places, strict=True):
-            wanted = taught[other].float()
-            came = fn.leaky_relu(adapter(features[own].float()), 0.1)
+            wanted = _inside(taught[other].float(), low)
+            came = fn.leaky_relu(adapter(_inside(features[own].float(), low)), 0.1)
             # Relative to each picture's own features: shares of a batch then add up to the whole.
             size = wanted.abs().mean(dim=(1, 2, 3)).clamp_min(1e-6)
             apart = apart + ((came - wanted).abs().mean(dim=(1, 2, 3)) / size).mean()
@@ -90,6 +85,12 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "psnr": _minus_psnr,
 }
 """By ``loss`` of a recipe: ``[n, 1, H, W]`` twice -> a scalar, of 0..1 samples."""
+
+
+def _inside(feature: Tensor, low: Tensor) -> Tensor:
+    """What lies over the picture itself, where a network padded it by its edge."""
+    by = (feature.shape[-1] - low.shape[-1]) // 2
+    return feature[..., by : feature.shape[-2] - by, by : feature.shape[-1] - by]
 
 
 def _taught_places(network: Plain) -> tuple[int, int]:

@@ -55,9 +55,6 @@ class Recipe:
     patch: int = 48
     """Side of a low-resolution patch."""
 
-    border: int = 0
-    """Low-resolution samples at each side of a patch that the loss leaves out."""
-
     rate: float = 1e-2
     """Learning rate of Muon, for kernels; the rest learns by Adam at a tenth of it."""
 
@@ -126,11 +123,6 @@ class Recipe:
             )
         if min(self.steps, self.batch, self.patch) < 1 or self.rate <= 0:
             raise UsageError(f"recipe {self.name}: steps, batch, patch and rate are more than 0")
-        if not 0 <= 2 * self.border < self.patch:
-            raise UsageError(
-                f"recipe {self.name}: border leaves something of a patch of {self.patch} samples, "
-                f"got {self.border}"
-            )
 
 
 def read(where: Path, **changes: Any) -> Recipe:

@@ -44,7 +44,6 @@ class Run:
         self._average = _on(begun(recipe), self._device)
         self._average.load_state_dict(self._network.state_dict())
         self._average.requires_grad_(False)
-        self._average.eval()
         self._guide = _on(guide, self._device) if guide is not None else None
         self._objective = Objective(recipe, self._network, guide=self._guide)
         self._learning = [*self._network.parameters(), *self._objective.adapters.parameters()]
