@@ -8,10 +8,10 @@ C channels, L body layers. Luma is in 0..1 here; the exporter folds code values 
                                                                                   │
                                [n,1,sH,sW] <──────── pixel shuffle by s·f ────────┘
 
-Note [Padding]. ``zero`` pads before each convolution. ``edge`` repeats the picture's edge once, before
-the first, by all that the network looks around itself: a flat picture stays flat to its border, and
-matrix units may take a third less time (``docs/models.md``), for a twentieth more operations. A
-network learns with the padding it will run with: what lies at the border is told from it.
+Note [Padding]. ``zero`` pads before each convolution. ``edge`` repeats the picture's edge once,
+before the first, by all that the network looks around itself: a flat picture stays flat to its
+border, and matrix units may take a third less time (``docs/models.md``), for a twentieth more
+operations. A network learns with the padding it will run with: what lies at the border tells.
 """
 
 from __future__ import annotations
