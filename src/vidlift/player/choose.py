@@ -24,7 +24,7 @@ from vidlift.stages.pair import Pair, pair
 NO_SCREEN = (1920, 1080)
 """The screen that ``-s auto`` fits where there is none."""
 
-FRAMES_AHEAD = 3
+FRAMES_AHEAD = 2
 """Finished frames that wait for their time: what a burst of work may take longer."""
 
 ENOUGH_PAIRS = 50
