@@ -89,8 +89,8 @@ def _page(figures: Sequence[Figures], taken_on: str) -> str:
     setups = [setup.name for setup in SETUPS]
     parts = [
         "# Speed\n\nMilliseconds a frame to 1080p, median, and in brackets the ratio to the first "
-        f"row's {setups[0]}. Ours run in OpenVINO in float32 and mixed precision as Vidlift's engines "
-        "run them, which leave the last shuffle to numpy at ×2 and ×4; in all else, and for the "
+        f"row's {setups[0]}. Ours run in OpenVINO in float32 and mixed precision as Vidlift's "
+        "engines run them, which leave the last shuffle to numpy at ×2 and ×4; else, and for the "
         f"peers, the file is run as it is.\n\n{taken_on}"
     ]
     for scale in SCALES:
