@@ -17,6 +17,7 @@ from support.networks import plain_network
 from vidlift.cli.main import app
 from vidlift.errors import InputError, UsageError
 from vidlift.player import play as player
+from vidlift.player import precision
 from vidlift.player.choose import plan
 from vidlift.player.options import PlayOptions
 from vidlift.player.play import play
@@ -210,6 +211,25 @@ def test_dry_run_doctor_and_bench_speak(clip: Path, tmp_path: Path) -> None:
     assert played["size"] == [32, 24]
     assert sum(played["made_by"].values()) + sum(played["dropped"].values()) == 5
     assert played["start_s"] is None or played["start_s"] > 0
+
+
+def test_bench_times_what_the_player_would_choose_beside_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "MIXED", "null")
+    monkeypatch.setattr(precision, "allowed", lambda model: model.descriptor.tier == "s")
+    monkeypatch.setattr(precision, "faster", lambda *_args, **_more: True)
+    report = tmp_path / "bench.json"
+    line = ["bench", "-s", "2", "--size", "32x24", "--rounds", "1", "--seconds", "0"]
+    assert CliRunner().invoke(app, [*line, "--report", str(report)]).exit_code == 0
+    timed = json.loads(report.read_text())["networks"]
+    engines = [(each["network"], each["engine"].startswith("null")) for each in timed]
+    assert engines[:4] == [
+        ("bicubic-x2", False),
+        ("s-x2", False),
+        ("s-x2", True),
+        ("m-x2", False),
+    ]
 
 
 @pytest.mark.parametrize("size", ["32", "32x", "axb", "0x5"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from vidlift.errors import ModelError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from vidlift.evaluation.foretell import Speed
+    from vidlift.models import Model
 
 HEAD_ROOM = 0.75
 """Share of a frame's time that a network may take for the player to choose it."""
@@ -39,7 +40,11 @@ def bench(
     ] = None,
     engines: Annotated[
         list[str] | None,
-        typer.Option("--engine", metavar="NAME", help="May be given again.  [default: auto]"),
+        typer.Option(
+            "--engine",
+            metavar="NAME",
+            help="May be given again.  [default: auto, and what the player chooses]",
+        ),
     ] = None,
     against: Annotated[
         list[Path] | None,
@@ -81,7 +86,7 @@ def bench(
         timed = foretell(
             scale,
             small,
-            engines=engines or ("auto",),
+            engines=_engines(engines, threads=threads),
             against=against or (),
             threads=threads,
             rounds=rounds,
@@ -104,6 +109,19 @@ def bench(
             report.write_text(json.dumps(found, indent=2) + "\n")
         except OSError as error:
             raise OutputError(f"cannot write the report {report}: {error.strerror}") from error
+
+
+def _engines(
+    asked: Sequence[str] | None, *, threads: int | None
+) -> Callable[[Model], Iterable[str]]:
+    """What a network is timed on: what was asked for, or float32 and what the player chooses."""
+    from vidlift.player.calibration import Speeds
+    from vidlift.player.ladder import Engines
+
+    if asked:
+        return lambda _model: asked
+    chosen = Engines(speeds=Speeds(), threads=threads, mixed=None)
+    return lambda model: dict.fromkeys(("auto", chosen.of(model)))
 
 
 def _size(text: str) -> tuple[int, int]:

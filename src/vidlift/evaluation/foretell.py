@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from vidlift import models
 from vidlift.descriptor import TIERS
 from vidlift.evaluation import runtimes, subjects, timing
 from vidlift.evaluation.timing import Job
-from vidlift.models import family
+from vidlift.models import Model, family
 from vidlift.models.family import Training
 from vidlift.sources.synthetic import SyntheticSource
 from vidlift.upscaler import Upscaler
@@ -44,13 +44,13 @@ def foretell(
     scale: int,
     size: tuple[int, int],
     *,
-    engines: Sequence[str] = ("auto",),
+    engines: Callable[[Model], Iterable[str]],
     against: Sequence[Path] = (),
     threads: int | None = None,
     rounds: int = timing.ROUNDS,
 ) -> list[Speed]:
-    """Time every network of a scale on each engine, plain interpolation first, and files of
-    others that have that scale.
+    """Time every network of a scale on each of the ``engines`` that it is asked of, plain
+    interpolation first, and files of others that have that scale.
     """
     first, second = SyntheticSource(width=size[0], height=size[1], frames=2)
     lumas = [first.luma, second.luma]
@@ -65,8 +65,9 @@ def foretell(
     whole: list[Job] = []
     with ExitStack() as stack:
         for name in (f"{models.BICUBIC}-x{scale}", *names):
-            for engine in engines:
-                upscaler = stack.enter_context(Upscaler(name, engine=engine, threads=threads))
+            model = models.load(name)
+            for engine in engines(model):
+                upscaler = stack.enter_context(Upscaler(model, engine=engine, threads=threads))
                 kinds.append((name, upscaler.engine, True))
                 alone.append(
                     Job(
