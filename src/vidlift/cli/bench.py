@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from vidlift.cli.console import err, out, print_table
+from vidlift.cli.console import err, out, plain_table, print_table
 from vidlift.errors import ModelError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -133,9 +132,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def _print(speeds: Sequence[Speed]) -> None:
     (width, height), scale = speeds[0].size, speeds[0].scale
-    table = Table(
-        box=None,
-        pad_edge=False,
+    table = plain_table(
         title=f"{width}x{height} → {width * scale}x{height * scale}",
         title_justify="left",
     )

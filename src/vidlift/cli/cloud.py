@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from vidlift.cli.console import err, out, print_table, warn
+from vidlift.cli.console import err, out, plain_table, print_table, warn
 from vidlift.cli.progress import shown
 from vidlift.errors import UsageError
 
@@ -216,7 +215,7 @@ def report(
 
     found = read_report(title)
     for measure, curves in found.curves.items():
-        table = Table(box=None, pad_edge=False, title=CALLED[measure], title_justify="left")
+        table = plain_table(title=CALLED[measure], title_justify="left")
         for column in ("rung", "kbit/s", *curves):
             table.add_column(column, justify="right")
         for index, rung in enumerate(found.rungs):
@@ -234,7 +233,7 @@ def report(
 
 
 def _print_title(title: Title, library: Path) -> None:
-    table = Table(box=None, pad_edge=False, title=str(library / title.name), title_justify="left")
+    table = plain_table(title=str(library / title.name), title_justify="left")
     for column in ("rung", "size", "kbit/s", "MB"):
         table.add_column(column, justify="right")
     means = [_by_way(r.get("psnr_y", {}).get("mean", {})) for r in title.renditions]

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from vidlift.cli.console import out, print_table
+from vidlift.cli.console import out, plain_table, print_table, verbatim
 from vidlift.errors import ModelError, OutputError
 
 
@@ -39,7 +37,7 @@ def doctor(
     names = models.names()
     _line("networks", ", ".join(names) or "none shipped")
     trial = models.load(names[0] if names else "bicubic-x2")
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     for head in ("engine", "", "what", "found"):
         table.add_column(head)
     found = list(try_engines(trial))
@@ -48,7 +46,7 @@ def doctor(
             finding.engine,
             "chosen" if finding.chosen else "works" if finding.works else "no",
             finding.name,
-            Text(finding.says),
+            verbatim(finding.says),
         )
     out.print(f"\nself-test with {trial.descriptor.name}:")
     print_table(table)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vidlift.cli.console import out, print_table
+from vidlift.cli.console import out, plain_table, print_table
 from vidlift.cli.model_eval import evaluate
 from vidlift.cli.model_plot import plot
 from vidlift.cli.model_prune import prune
@@ -20,11 +20,10 @@ app = typer.Typer(no_args_is_help=True, help="List, inspect and measure networks
 @app.command("list")
 def list_models() -> None:
     """List the networks that come with Vidlift."""
-    from rich.table import Table
 
     from vidlift import models
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table(header_style="bold")
     for title in ("name", "tier", "scale", "architecture", "MAC/output px", "KB"):
         table.add_column(title, justify="left" if title in ("name", "architecture") else "right")
     for name in models.names():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidlift.cli.console import err, out, print_table
+from vidlift.cli.console import err, out, plain_table, print_table
 from vidlift.cli.report import check_report
 from vidlift.errors import UsageError
 
@@ -202,9 +202,7 @@ _CLIP_COLUMNS = (
 
 
 def _table(first: str, *titles: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table(header_style="bold")
     table.add_column(first, no_wrap=True)
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from vidlift.cli.console import err, out, print_table, warn
+from vidlift.cli.console import err, out, plain_table, print_table, warn
 from vidlift.cli.receipt_table import print_receipt
 from vidlift.cli.report import check_report
 from vidlift.errors import UsageError, VidliftError
@@ -147,7 +146,7 @@ def _print_plan(source: str, options: PlayOptions) -> None:
     )
     if found.chosen_for:
         out.print(f"networks chosen for {found.chosen_for}", markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
+    table = plain_table()
     table.add_column("")
     table.add_column("network")
     table.add_column("engine")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vidlift.cli.console import out
+from vidlift.cli.console import out, plain_table, verbatim
 
 
 def probe(
@@ -21,8 +21,6 @@ def probe(
 
     Its video as Vidlift sees it: size, times, colour, shape; and every stream beside it.
     """
-    from rich.table import Table
-    from rich.text import Text
 
     from vidlift.jobs.probe import probe as look
 
@@ -30,9 +28,9 @@ def probe(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
+    table = plain_table(show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in found.items():
-        table.add_row(name, Text(value))
+        table.add_row(name, verbatim(value))
     out.print(table)

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.filesize import decimal
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-from rich.text import Text
 
-from vidlift.cli.console import err
+from vidlift.cli.console import err, verbatim
 from vidlift.jobs import progress as jobs
 
 PLAIN_EVERY = 10.0
@@ -28,6 +26,8 @@ def shown(title: str, *, quiet: bool) -> Iterator[jobs.Report]:
     elif not err.is_terminal:
         yield _plain(title)
     else:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=BAR),
@@ -51,7 +51,7 @@ def shown(title: str, *, quiet: bool) -> Iterator[jobs.Report]:
 
 def shortened(title: str) -> str:
     """The title, cut to the columns there are for it."""
-    text = Text(title)
+    text = verbatim(title)
     text.truncate(TITLE, overflow="ellipsis")
     return text.plain
 

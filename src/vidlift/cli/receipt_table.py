@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rich.table import Table
-from rich.text import Text
-
-from vidlift.cli.console import out
+from vidlift.cli.console import out, plain_table, verbatim
 from vidlift.receipt import Receipt
 
 
 def print_receipt(receipt: Receipt) -> None:
     """Print it on stdout: what was done, how fast, what was skipped and why."""
-    table = Table(show_header=False, box=None, pad_edge=False)
+    table = plain_table(show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in _rows(receipt):
-        table.add_row(name, Text(value))
+        table.add_row(name, verbatim(value))
     out.print(table)
 
 
