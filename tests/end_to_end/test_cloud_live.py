@@ -201,6 +201,23 @@ def test_a_broadcast_that_is_interrupted_tells_its_viewers(clip: Path, tmp_path:
     assert json.loads((tmp_path / "live" / "vidlift.json").read_text())["live"] is False
 
 
+def test_a_broadcast_that_a_service_manager_stops_tells_its_viewers(
+    stream: bytes, tmp_path: Path
+) -> None:
+    library = tmp_path / "lib"
+    command = [*PROGRAM, "cloud", "live", "-", str(library), "--rungs", "32"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as program:
+        assert program.stdin is not None
+        program.stdin.write(stream[: len(stream) * 3 // 4])
+        program.stdin.flush()
+        while not (library / "live" / "master.m3u8").exists():
+            assert program.poll() is None
+        program.terminate()
+        assert program.wait(60) == 130
+    (listed,) = (library / "live").glob("live-*/32p/index.m3u8")
+    assert m3u8.load(str(listed)).is_endlist
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 100])
 def test_a_pipe_without_a_film_is_one_line(tmp_path: Path, content: bytes) -> None:
     ended = subprocess.run(

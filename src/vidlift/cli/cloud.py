@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -177,7 +178,7 @@ def live(
     name: Annotated[str, typer.Option(help="Name of the title.")] = "live",
     window: Annotated[int, typer.Option(help="Segments in the list.", min=3, max=1000)] = 8,
 ) -> None:
-    """Offer what comes in as a live film, until it ends (Ctrl-C).
+    """Offer what comes in as a live film, until it ends (Ctrl-C, SIGTERM).
 
     A list of the newest segments slides along; `serve` or any web server delivers it meanwhile.
     """
@@ -190,6 +191,7 @@ def live(
         window=window,
         pace=source != "-",
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # viewers are told in either case
     err.print(f"vidlift: live in {library / name}; Ctrl-C ends it", soft_wrap=True)
     title = go_live(sys.stdin.buffer if source == "-" else Path(source), library, options)
     out.print(f"{library / title.name} has ended")
