@@ -141,13 +141,13 @@ class Upscaler:
         self._luma.rest()
 
     def picture(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """``uint8 [H, W, 3]`` sRGB -> ``[s*H, s*W, 3]``, through BT.601 studio luma."""
+        """``uint8 [H, W, 3]`` sRGB -> ``[s*H, s*W, 3]``, through 16 bits of BT.601 Y'CbCr."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
             raise UsageError(f"a picture is uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
-        ycc = np.rint(rgb @ _RGB_TO_YCC.T + _YCC_ZERO).clip(0, 255).astype(np.uint8)
-        y = self._run(self._luma, [ycc[..., 0]], 8)[0]
-        cb, cr = self._run(self._kernel(Siting.CENTER), [ycc[..., 1], ycc[..., 2]], 8)
-        big = (np.stack([y, cb, cr], axis=-1) - _YCC_ZERO) @ np.linalg.inv(_RGB_TO_YCC).T
+        ycc = np.rint(256 * (rgb @ _RGB_TO_YCC.T + _YCC_ZERO)).astype(np.uint16)
+        y = self._run(self._luma, [ycc[..., 0]], 16)[0]
+        cb, cr = self._run(self._kernel(Siting.CENTER), [ycc[..., 1], ycc[..., 2]], 16)
+        big = (np.stack([y, cb, cr], axis=-1) / 256 - _YCC_ZERO) @ np.linalg.inv(_RGB_TO_YCC).T
         rounded: NDArray[np.uint8] = np.rint(big).clip(0, 255).astype(np.uint8)
         return rounded
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from vidlift import models, resample
 from vidlift.color import MATRIX_WEIGHTS, Range, matrix_for_display
 from vidlift.engines import open_engine
-from vidlift.engines.base import Engine
+from vidlift.engines.base import Engine, from_core, to_core
 from vidlift.errors import ModelError
 from vidlift.evaluation import pictures, runtimes
 from vidlift.evaluation.pictures import Luma, Rgb
 from vidlift.evaluation.runtimes import EXACT, Run, Setup
 from vidlift.evaluation.subjects import Subject
 from vidlift.frame import Frame
+from vidlift.models import core
 
 
 class Network(Protocol):
@@ -73,16 +74,28 @@ class Bicubic:
 
 
 class Ours:
-    """A model of ours: two planes of luma at a time, as code values."""
+    """A model of ours: two planes of luma at a time, as code values.
+
+    Pictures go through its float core in 16 bits, as ``Upscaler.picture`` has it, frames through
+    the whole graph in 8.
+    """
 
     paired = True
 
     def __init__(self, subject: Subject, *, setup: Setup, threads: int) -> None:
+        assert subject.model is not None
         self.scale = subject.scale
         self._run = _load(subject, setup, threads)
+        self._core = runtimes.any_size(core.extract(subject.model), setup, threads=threads)
+        self._deep = runtimes.fitted(
+            self._through_core, scale=subject.scale, multiple_of=subject.multiple_of
+        )
 
     def picture(self, low: Rgb) -> Luma:
-        return pictures.through(self._run)(low)
+        return pictures.through(self._deep)(low)
+
+    def _through_core(self, planes: NDArray[Any]) -> NDArray[Any]:
+        return from_core(self._core(to_core(planes, bits=16)), bits=16)
 
     def frames(self, low: Sequence[Frame], *, first_pair: int = 0) -> Iterator[NDArray[Any]]:
         starts = [0] * first_pair + list(range(first_pair, len(low), 2))

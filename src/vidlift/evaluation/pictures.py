@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -35,6 +35,9 @@ Enlarge: TypeAlias = Callable[[Rgb], Luma]
 """What is measured: the LR picture in, luma ``scale`` times as large out."""
 
 SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+
+DEEP = 1 << 8
+"""Steps of 16 bits in one of 8."""
 
 _WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
 
@@ -79,11 +82,12 @@ def score(enlarge: Enlarge | Engine, folder: Path, *, scale: int) -> Score:
 
 
 def through(run: Callable[[PairPlanes], PairPlanes]) -> Enlarge:
-    """A model of ours, as it is measured: 8-bit luma in, 8-bit luma out, paired with itself."""
+    """A model of ours, as ``Upscaler.picture`` runs it: luma of 16 bits in and out, paired with
+    itself; rounded to 8 bits in the end."""
 
     def enlarge(low: Rgb) -> Luma:
-        y = np.rint(studio_luma(low)).astype(np.uint8)
-        big: Luma = run(np.stack([y, y])[None])[0, 0].astype(np.float64)
+        y = np.rint(DEEP * studio_luma(low)).astype(np.uint16)
+        big: Luma = np.rint(run(np.stack([y, y])[None])[0, 0] / DEEP)
         return big
 
     return enlarge
@@ -116,7 +120,7 @@ def studio_luma(rgb: NDArray[Any]) -> Luma:
 
 def _fitted(engine: Engine) -> runtimes.Run:
     of = engine.descriptor
-    return runtimes.fitted(engine.run, scale=of.scale, multiple_of=of.multiple_of)
+    return runtimes.fitted(partial(engine.run, bits=16), scale=of.scale, multiple_of=of.multiple_of)
 
 
 def _case(path: Path, scale: int) -> Case:
