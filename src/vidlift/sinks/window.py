@@ -240,7 +240,8 @@ class Window:
         width, height = self.area
         x, _, w, h = screen.fit(self._shown, (width, height))
         # A GPU wants to hear that nothing is kept; in software it is a fifth of the work.
-        if not self._in_software or (w, h) != (width, height):
+        whole = (w, h) == (width, height) and not self._turn.degrees
+        if not (whole and self._in_software):
             sdl.SDL_SetRenderDrawColor(renderer, 0, 0, 0, 255)
             sdl.SDL_RenderClear(renderer)
         if self._divider is None:
