@@ -18,12 +18,14 @@ from vidlift.cli.main import app
 from vidlift.errors import InputError, UsageError
 from vidlift.player import play as player
 from vidlift.player import precision
-from vidlift.player.choose import plan
+from vidlift.player.choose import Chooser, plan
+from vidlift.player.governor import Governor
 from vidlift.player.options import PlayOptions
 from vidlift.player.play import play
 from vidlift.player.schedule import Picture
 from vidlift.sinks.events import Closed, Dropped, Event, Key
 from vidlift.sinks.window import Window
+from vidlift.stages.pair import Pair
 
 FRAMES = 24
 
@@ -75,6 +77,20 @@ def test_every_frame_is_shown_or_accounted_for(clip: Path, network: Path) -> Non
     assert receipt.extra["clock"] == "audio"
     assert receipt.extra["changes"][0]["reason"] == "begin"
     json.loads(receipt.to_json())
+
+
+def test_the_first_super_resolved_picture_may_be_an_early_one(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = PlayOptions(model="bicubic-x2")
+    assert play(str(clip), options).extra["first_super_resolved_s"] is None
+
+    def trial(_chooser: Chooser, pair: Pair, _governor: Governor) -> Iterator[Picture]:
+        yield Picture(frame=pair.first, by="s-x2", early=True)
+
+    monkeypatch.setattr(Chooser, "trial", trial)
+    seen = play(str(clip), options).extra
+    assert seen["first_super_resolved_s"] == seen["first_picture_s"] > 0
 
 
 def test_a_film_without_sound_runs_on_the_wall_clock(tmp_path: Path, network: Path) -> None:

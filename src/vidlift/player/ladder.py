@@ -27,6 +27,9 @@ ROOM = 1.15
 NEARLY = 1.05
 """Times the picture's size up to which a window is not worth enlarging for."""
 
+AS_IT_IS = "as it is"
+"""What makes pictures that are as large as the window already."""
+
 FREE = 1e-6
 """Cost of what takes no time: costs are more than 0."""
 
@@ -177,7 +180,7 @@ class Ladders:
 
     def _rungs(self, scale: int) -> Sequence[Rung]:
         if scale == 1:
-            return [Rung(name="as it is", tier="kernel", scale=1, cost=FREE)]
+            return [Rung(name=AS_IT_IS, tier="kernel", scale=1, cost=FREE)]
         wanted = self._wanted(scale)
         missing = self._missing(wanted)
         costs = self._foretold(wanted) if missing else {}

@@ -20,6 +20,7 @@ from vidlift.player import overlay
 from vidlift.player.choose import FRAMES_AHEAD, NO_SCREEN, Chooser
 from vidlift.player.film import Film
 from vidlift.player.governor import Change, Governor
+from vidlift.player.ladder import AS_IT_IS
 from vidlift.player.loop import Loop, Record
 from vidlift.player.options import PlayOptions
 from vidlift.player.power import EnergyMeter
@@ -323,7 +324,9 @@ class _Session:
         model = None if engine is None or main is None else ladders.model(main)
         scale = model.descriptor.scale if model else self._governor.scale
         joules = self._energy.joules()
-        networks_first = [at for by, at in record.first_by.items() if by in networks]
+        networks_first = [  # those of a trial too, which are seen before there is a choice
+            at for by, at in record.first_by.items() if not by.startswith((models.BICUBIC, AS_IT_IS))
+        ]
         return Receipt(
             command="play",
             input=", ".join(dict.fromkeys(map(shown_name, self._films))),
