@@ -325,7 +325,9 @@ class _Session:
         scale = model.descriptor.scale if model else self._governor.scale
         joules = self._energy.joules()
         networks_first = [  # those of a trial too, which are seen before there is a choice
-            at for by, at in record.first_by.items() if not by.startswith((models.BICUBIC, AS_IT_IS))
+            at
+            for by, at in record.first_by.items()
+            if not by.startswith((models.BICUBIC, AS_IT_IS))
         ]
         return Receipt(
             command="play",
