@@ -11,6 +11,7 @@ import numpy as np
 from vidlift import models
 from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import UsageError
+from vidlift.player import precision
 from vidlift.player.calibration import Speeds
 from vidlift.player.film import Film
 from vidlift.player.governor import CLIMB, Governor
@@ -50,12 +51,12 @@ class Chooser:
             if options.scale not in (None, scale):
                 name = self._model.descriptor.name
                 raise UsageError(f"model {name} is for scale {scale}, not {options.scale}")
-        network = self._model is None or self._model.descriptor.tier in TIERS
+        open_to_mixed = self._model is None or precision.allowed(self._model)
         self._engines = Engines(
             engine=options.engine,
             threads=options.threads,
             speeds=Speeds(),
-            mixed=None if network else False,
+            mixed=None if open_to_mixed else False,
         )
         self.ladders = Ladders(
             film.info,
