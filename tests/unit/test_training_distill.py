@@ -198,6 +198,26 @@ def test_features_are_followed_across_widths_depths_and_paddings(padded: tuple[s
         Objective(wanted, folded, guide=guide)
 
 
+@pytest.mark.parametrize("kind", ["", "-edge", "-fold2", "-fold2-edge"])
+def test_features_are_followed_all_over_the_picture(kind: str) -> None:
+    torch.manual_seed(0)
+    network, guide = (architectures.build(n + kind, scale=2) for n in ("plain-8x1", "plain-8x3"))
+    objective = Objective(tiny(teacher="x", feature_share=1.0), network, guide=guide)
+    plain = Objective(tiny(), network)
+
+    def features_apart(low: torch.Tensor) -> float:
+        batch = Batch(low, torch.rand(1, 1, 80, 80, generator=torch.manual_seed(1)))
+        with torch.no_grad():
+            return float(objective(network, batch) - plain(network, batch))
+
+    low = torch.rand(1, 1, 40, 40)
+    before = features_apart(low)
+    for corner in ((0, 0), (0, 39), (39, 0), (39, 39)):
+        other = low.clone()
+        other[0, 0, corner[0], corner[1]] += 5
+        assert abs(features_apart(other) - before) > 1e-4
+
+
 def test_a_taught_run_goes_on_to_the_bit(tmp_path: Path, folder: Path) -> None:
     torch.manual_seed(3)
     by = teacher(tmp_path / "cache", network=architectures.build("plain-8x3", scale=2))

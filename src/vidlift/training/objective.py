@@ -58,10 +58,11 @@ class Objective:
         with torch.no_grad():
             _, taught = self._guide.with_features(low)
         apart = torch.zeros((), device=low.device)
+        side = low.shape[-1] // network.fold
         places = zip(_taught_places(network), _taught_places(self._guide), strict=True)
         for adapter, (own, other) in zip(self.adapters, places, strict=True):
-            wanted = _inside(taught[other].float(), low)
-            came = fn.leaky_relu(adapter(_inside(features[own].float(), low)), 0.1)
+            wanted = _inside(taught[other].float(), side)
+            came = fn.leaky_relu(adapter(_inside(features[own].float(), side)), 0.1)
             # Relative to each picture's own features: shares of a batch then add up to the whole.
             size = wanted.abs().mean(dim=(1, 2, 3)).clamp_min(1e-6)
             apart = apart + ((came - wanted).abs().mean(dim=(1, 2, 3)) / size).mean()
@@ -87,9 +88,9 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """By ``loss`` of a recipe: ``[n, 1, H, W]`` twice -> a scalar, of 0..1 samples."""
 
 
-def _inside(feature: Tensor, low: Tensor) -> Tensor:
-    """What lies over the picture itself, where a network padded it by its edge."""
-    by = (feature.shape[-1] - low.shape[-1]) // 2
+def _inside(feature: Tensor, side: int) -> Tensor:
+    """What lies over the patch itself, of so many places, where a network padded it by its edge."""
+    by = (feature.shape[-1] - side) // 2
     return feature[..., by : feature.shape[-2] - by, by : feature.shape[-1] - by]
 
 
