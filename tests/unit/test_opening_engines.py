@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import numpy_helper
 
@@ -49,6 +50,49 @@ def test_a_device_takes_the_first_engine_that_finds_it(monkeypatch: pytest.Monke
     monkeypatch.setattr(DirectMlEngine, "provider", OnnxRuntimeEngine.provider)
     found = open_engine(MODEL, engine="gpu")
     assert isinstance(found, DirectMlEngine)
+
+
+class _Runtime:
+    """ONNX Runtime in a build with all providers, on a machine without their devices."""
+
+    SessionOptions = onnxruntime.SessionOptions
+
+    def __init__(self, *, falls_back: bool) -> None:
+        self._falls_back = falls_back
+
+    def get_available_providers(self) -> list[str]:
+        return ["CUDAExecutionProvider", "WebGpuExecutionProvider", "CPUExecutionProvider"]
+
+    def InferenceSession(  # noqa: N802
+        self, _data: bytes, *_: object, providers: list[str], **options: int
+    ) -> _Runtime:
+        if not self._falls_back and options.get("enable_fallback", 1) == 0:
+            raise RuntimeError("context.cc:65 Initialize: No supported adapters")
+        return self
+
+    def set_default_logger_severity(self, _severity: int) -> None:
+        """Nothing is logged."""
+
+    def get_providers(self) -> list[str]:
+        return ["CPUExecutionProvider"]
+
+
+@pytest.mark.parametrize(
+    ("falls_back", "says"),
+    [
+        (False, "WebGpuExecutionProvider does not work here: No supported adapters"),
+        (True, "WebGpuExecutionProvider finds no device here"),
+    ],
+)
+def test_a_build_for_a_device_that_is_not_there(
+    falls_back: bool, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runtime takes the CPU then, of itself: that must not pass for the device."""
+    from vidlift.engines import onnxruntime as module
+
+    monkeypatch.setattr(module, "ort", _Runtime(falls_back=falls_back))
+    with pytest.raises(ModelError, match=says):
+        open_engine(MODEL, engine="onnxruntime-webgpu")
 
 
 def test_a_device_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from vidlift.engines.base import PairPlanes, from_core, paired, to_core
 from vidlift.errors import ModelError
 from vidlift.models import Model, core
 
+_ONLY_FATAL = 4
+
 
 class OnnxRuntimeEngine:
     """One session for 8 bits and, when 10 bits come, one for the float core."""
@@ -23,7 +25,8 @@ class OnnxRuntimeEngine:
     same_in_parts = True
 
     def __init__(self, model: Model, *, threads: int) -> None:
-        """Raises ``ModelError`` where this build of the runtime lacks the provider."""
+        """Raises ``ModelError`` where this build of the runtime lacks the provider, or the
+        machine what it runs on."""
         if self.provider not in ort.get_available_providers():
             raise ModelError(
                 f"this build of ONNX Runtime has no {self.provider}, only "
@@ -35,6 +38,9 @@ class OnnxRuntimeEngine:
         self._options.inter_op_num_threads = 1
         self._options.log_severity_level = 3
         self._sessions: dict[bool, Any] = {}
+        if self.provider != OnnxRuntimeEngine.provider:
+            # A build may have the provider on a machine without the device: only trying tells.
+            self._sessions[False] = self._load(through_core=False)
 
     @property
     def name(self) -> str:
@@ -66,6 +72,8 @@ class OnnxRuntimeEngine:
             if through_core not in self._sessions:
                 self._sessions[through_core] = self._load(through_core=through_core)
             return self._sessions[through_core].run(None, {name: values})[0]
+        except ModelError:
+            raise
         except Exception as error:  # its exceptions share no base of their own
             height, width = values.shape[2:]
             raise ModelError(
@@ -74,8 +82,24 @@ class OnnxRuntimeEngine:
             ) from error
 
     def _load(self, *, through_core: bool) -> Any:
+        """A session that runs on the provider: left to itself, the runtime would take the CPU
+        in the place of one that finds no device, and say so on stdout only."""
         data = core.extract(self._model) if through_core else self._model.data
-        return ort.InferenceSession(data, self._options, providers=[self.provider])
+        if self.provider == OnnxRuntimeEngine.provider:
+            return ort.InferenceSession(data, self._options, providers=[self.provider])
+        ort.set_default_logger_severity(_ONLY_FATAL)  # it would say at length what we say in a line
+        try:
+            session = ort.InferenceSession(
+                data, self._options, providers=[self.provider], enable_fallback=0
+            )
+        except Exception as error:  # its exceptions share no base of their own
+            said = str(error).strip().splitlines()[0].rpartition(": ")[2]
+            raise ModelError(
+                f"ONNX Runtime's {self.provider} does not work here: {said}"
+            ) from error
+        if self.provider not in session.get_providers():
+            raise ModelError(f"ONNX Runtime's {self.provider} finds no device here, or no driver")
+        return session
 
 
 class CudaEngine(OnnxRuntimeEngine):
