@@ -104,7 +104,7 @@ class Upscaler:
         return self._luma.same_in_parts
 
     def luma_planes(self, planes: Sequence[Plane], *, bits: int) -> PairPlanes:
-        """One or two planes of luma [H, W] of one size -> [n, s*H, s*W]."""
+        """Planes of luma [H, W], or parts of them, of one size -> [n, s*H, s*W]."""
         return self._run(self._luma, planes, bits)
 
     def chroma_planes(self, planes: Sequence[Plane], *, layout: str, bits: int) -> PairPlanes:

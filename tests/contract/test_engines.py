@@ -151,6 +151,19 @@ class TestEveryEngine:
             assert np.array_equal(alone, running.run(planes, bits=bits)[:, :1])
         running.close()
 
+    @pytest.mark.parametrize("size", [(16, 16), (24, 40), (96, 100)])
+    def test_any_number_of_planes_at_once(self, engine: str, size: tuple[int, int]) -> None:
+        running = opened(engine, "kernel-left-x2")
+        for bits in (8, 10):
+            planes = np.concatenate(
+                [np.roll(noise(size, bits), n, axis=3) for n in range(5)], axis=1
+            )
+            apart = [running.run(planes[:, i : i + 2], bits=bits) for i in range(0, 10, 2)]
+            wanted = np.concatenate(apart, axis=1)
+            for count in (3, 5, 8, 9):
+                assert np.array_equal(running.run(planes[:, :count], bits=bits), wanted[:, :count])
+        running.close()
+
     def test_it_says_what_it_is_and_what_it_runs(self, engine: str) -> None:
         running = opened(engine, "kernel-center-x4")
         assert running.name.split()[0] == engine.partition("-")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from vidlift.descriptor import Descriptor
 
 PairPlanes = NDArray[Any]
-"""Two planes of code values, or one, ``uint8`` or ``uint16``, shape [1, n, H, W]."""
+"""Planes of code values, ``uint8`` or ``uint16``, shape [1, n, H, W]: a pair, one that stands
+alone, or any number of parts of one size."""
 
 MIN_SIDE = 16
 """Least height and width that a model need accept."""
@@ -40,7 +42,7 @@ class Engine(Protocol):
         ...
 
     def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
-        """Super-resolve a pair of planes, or one that stands alone, each side at least
+        """Super-resolve a pair of planes, one that stands alone, or parts, each side at least
         ``MIN_SIDE``.
 
         ``[1, n, H, W] -> [1, n, s*H, s*W]``, ``uint8`` for 8 bits and ``uint16`` for 10. Sizes
@@ -57,9 +59,12 @@ class Engine(Protocol):
         ...
 
 
-def paired(planes: PairPlanes) -> PairPlanes:
-    """A plane that stands alone, with itself: for runtimes that take pairs only."""
-    return planes if planes.shape[1] == 2 else planes.repeat(2, axis=1)
+def in_pairs(run: Callable[[PairPlanes], PairPlanes], planes: PairPlanes) -> PairPlanes:
+    """For runtimes that take pairs only: two after two, the last with itself if it is alone."""
+    count = planes.shape[1]
+    couples = (planes[:, i : i + 2] for i in range(0, count, 2))
+    made = [run(each if each.shape[1] == 2 else each.repeat(2, axis=1)) for each in couples]
+    return (made[0] if len(made) == 1 else np.concatenate(made, axis=1))[:, :count]
 
 
 def to_core(planes: PairPlanes, *, bits: int) -> NDArray[np.float32]:

@@ -36,6 +36,10 @@ ov = _import()
 KEPT_MAX = 10
 """Plans that are kept at most. A small one is of 1 MB."""
 
+TOGETHER = {1024: 8, 8192: 2}
+"""Samples of a plane up to which so many go through at once: parts of frames, where most of what a
+run takes is the call. Larger planes go alone."""
+
 
 class OpenVinoEngine:
     """Compiles a model anew for each size and depth it meets, and keeps the last plans.
@@ -69,7 +73,7 @@ class OpenVinoEngine:
         if self.device == "CPU":
             self._config |= {"NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
         self._requests: dict[tuple[int, ...], Any] = {}
-        """By axis of frames, height and width; the last used is last."""
+        """By axis of frames, how many at once, height and width; the last used is last."""
 
     @property
     def name(self) -> str:
@@ -94,23 +98,28 @@ class OpenVinoEngine:
 
     def _infer(self, values: Any, *, axis: int) -> Any:
         """Run the whole model (frames on axis 1) or its float core (frames on axis 0)."""
-        key = (axis, *values.shape[2:])
+        count = values.shape[axis]
+        together = _together(values.shape, count)
+        key = (axis, together, *values.shape[2:])
         request = self._requests.pop(key, None)
         if request is None:
             self._make_room(key)  # before memory for the next
-            request = self._compile(values.shape, axis=axis)
+            request = self._compile(values.shape, axis=axis, together=together)
         self._requests[key] = request
         at_once = request.model_inputs[0].partial_shape[axis].get_length()
-        if at_once > values.shape[axis]:
-            return self._infer(values.repeat(2, axis=axis), axis=axis).take([0], axis=axis)
-        parts = np.split(values, values.shape[axis] // at_once, axis=axis)
+        if missing := -count % at_once:  # the last plane stands in for what is missing
+            places = [*range(count), *[count - 1] * missing]
+            return self._infer(values.take(places, axis=axis), axis=axis).take(
+                range(count), axis=axis
+            )
+        parts = np.split(values, count // at_once, axis=axis)
         try:
             if request.model_outputs[0].any_name == _CODE:
                 return self._shuffle(request, parts)
             # Neither what goes in nor what comes out is copied: the last layer writes into memory
             # that is made for this call and then belongs to the caller.
             shape = list(request.model_outputs[0].shape)
-            shape[axis] = values.shape[axis]
+            shape[axis] = count
             result = np.empty(shape, values.dtype)
             for part, room in zip(parts, np.split(result, len(parts), axis=axis), strict=True):
                 request.set_output_tensor(ov.Tensor(room, shared_memory=True))
@@ -123,27 +132,29 @@ class OpenVinoEngine:
         """Run a graph that stops before its shuffle, and do that here. Note [The last shuffle]"""
         (_, _, height, width), scale = parts[0].shape, self.descriptor.scale
         group = np.dtype(f"u{scale}")
-        result = np.empty((1, len(parts), scale * height, scale * width), np.uint8)
-        for part, room in zip(parts, result[0], strict=True):
+        frames = sum(part.shape[1] for part in parts)
+        result = np.empty((1, frames, scale * height, scale * width), np.uint8)
+        for part, room in zip(parts, np.split(result[0], len(parts)), strict=True):
             code = request.infer([part], share_inputs=True, share_outputs=True)[0]
-            rows = code.view(group).reshape(height, width, scale).transpose(0, 2, 1)
-            room.view(group).reshape(height, scale, width)[...] = rows
+            rows = code.view(group).reshape(-1, height, width, scale).transpose(0, 1, 3, 2)
+            room.view(group).reshape(-1, height, scale, width)[...] = rows
         return result
 
-    def _make_room(self, coming: tuple[int, int, int]) -> None:
+    def _make_room(self, coming: tuple[int, ...]) -> None:
         """Forget what was not used for longest, until the rest, together, is no larger than the
         largest plan.
         """
         while self._requests:
-            samples = [height * width for _, height, width in (*self._requests, coming)]
+            samples = [height * width for *_, height, width in (*self._requests, coming)]
             if len(samples) <= KEPT_MAX and sum(samples) <= 2 * max(samples):
                 break
             self._requests.pop(next(iter(self._requests)))
 
-    def _compile(self, shape: tuple[int, ...], *, axis: int) -> Any:
-        """For one frame at a time where the graph allows: half the memory, and never slower."""
+    def _compile(self, shape: tuple[int, ...], *, axis: int, together: int) -> Any:
+        """For one frame at a time where the graph allows: half the memory, and never slower but
+        for small parts. A graph that speaks of both frames is given two.
+        """
         single = (*shape[:axis], 1, *shape[axis + 1 :])
-        whole_shape = (*shape[:axis], 2, *shape[axis + 1 :])
         data = self._model.data if axis == 1 else core.extract(self._model)
         try:
             graph = self._read(data, axis=axis)
@@ -152,10 +163,10 @@ class OpenVinoEngine:
         except RuntimeError:  # a graph that speaks of both frames
             whole = True
         try:
-            if whole:
+            if whole or together > 1:
                 graph = self._read(data, axis=axis)
-                graph.reshape(list(whole_shape))
-            elif axis == 1 and self.device == "CPU":
+                graph.reshape([*shape[:axis], 2 if whole else together, *shape[axis + 1 :]])
+            if not whole and axis == 1 and self.device == "CPU":
                 graph = _before_shuffle(graph)
             return runtime().compile_model(graph, self.device, self._config).create_infer_request()
         except RuntimeError as error:
@@ -192,13 +203,13 @@ class OpenVinoNpuEngine(OpenVinoEngine):
 # neighbours in a row of the result. So the graph is cut before the shuffle, and numpy moves s
 # bytes at a time, which it can for 2 and 4.
 _CODE = "vidlift_code"
-"""Name of the output of a graph that was cut: uint8 [1, H, W, s*s]."""
+"""Name of the output of a graph that was cut: uint8 [n, H, W, s*s]."""
 
 _MOVED_AT_ONCE = (2, 4)
 
 
 def _before_shuffle(graph: Any) -> Any:
-    """The graph without its shuffle; the same graph where it does not end so. One frame a run."""
+    """The graph without its shuffle; the same graph where it does not end so."""
     node = graph.outputs[0].node.input_value(0).get_node()
     if node.get_type_name() == "Transpose":
         node = node.input_value(0).get_node()
@@ -218,6 +229,12 @@ def _before_shuffle(graph: Any) -> Any:
     last = ov.opset8.transpose(code, np.array([0, 2, 3, 1]))
     last.output(0).set_names({_CODE})
     return ov.Model([last.output(0)], graph.get_parameters(), _CODE)
+
+
+def _together(shape: Sequence[int], count: int) -> int:
+    """How many of ``count`` planes of a shape go through at once, missing ones counted."""
+    fitting = [many for most, many in TOGETHER.items() if shape[2] * shape[3] <= most]
+    return next((many for many in fitting if 2 * count > many), fitting[-1] if fitting else 1)
 
 
 @cache

@@ -12,7 +12,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from vidlift.descriptor import Descriptor
-from vidlift.engines.base import PairPlanes, from_core, paired, to_core
+from vidlift.engines.base import PairPlanes, from_core, in_pairs, to_core
 from vidlift.models import Model, core
 
 
@@ -33,7 +33,7 @@ class ReferenceEngine:
         return self._model.descriptor
 
     def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
-        return self._run(paired(planes), bits)[:, : planes.shape[1]]
+        return in_pairs(lambda pair: self._run(pair, bits), planes)
 
     def _run(self, planes: PairPlanes, bits: int) -> PairPlanes:
         if bits == 8:

@@ -33,8 +33,8 @@ SIZES = 4
 JOINED_MAX = 1 << (SIZES - 1)
 """Blocks along a side of the largest box."""
 
-CALL = 500
-"""Samples that could be made in the time of one more call."""
+CALL = 250
+"""Samples that could be made in the time that one more patch takes beside its own."""
 
 Blocks = NDArray[np.bool_]
 """Which blocks, [rows, columns]."""

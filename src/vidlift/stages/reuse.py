@@ -51,8 +51,11 @@ PAYS = 0.7
 BLIND_MAX = 8
 """Planes made whole at most before it is looked again whether parts would do."""
 
+AT_ONCE = 8
+"""Parts that are made in one call at most."""
+
 Run = Callable[[Sequence[Plane]], NDArray[Any]]
-"""One or two planes [H, W] of one size -> [n, s*H, s*W]."""
+"""Planes [H, W] of one size -> [n, s*H, s*W]."""
 
 
 class Reuse:
@@ -224,15 +227,15 @@ class _Lane:
     ) -> tuple[list[list[tuple[Box, Plane]]], int]:
         """For each plane its boxes, made; and how many samples went in.
 
-        A call makes two boxes of one size, whichever planes they are of.
+        A call makes up to ``AT_ONCE`` boxes of one size, whichever planes they are of.
         """
         wanted = [(index, box) for index, boxes in enumerate(todo) for box in boxes or ()]
         found: list[list[tuple[Box, Plane]]] = [[] for _ in planes]
         s, count = self._scale, 0
-        for couple in _couples(wanted):
-            patches = [self._around(planes[index], box) for index, box in couple]
+        for group in _groups(wanted):
+            patches = [self._around(planes[index], box) for index, box in group]
             made = self._run([patch for patch, _ in patches])
-            for (index, box), (patch, (y, x)), part in zip(couple, patches, made, strict=True):
+            for (index, box), (patch, (y, x)), part in zip(group, patches, made, strict=True):
                 rows = slice(s * (box.top - y), s * (box.bottom - y))
                 columns = slice(s * (box.left - x), s * (box.right - x))
                 found[index].append((box, part[rows, columns]))
@@ -263,12 +266,12 @@ class _Lane:
         return begin, begin + length
 
 
-def _couples(boxes: list[tuple[int, Box]]) -> Iterator[list[tuple[int, Box]]]:
-    """One or two of one size at a time, the largest first, of boxes of one plane or of two."""
+def _groups(boxes: list[tuple[int, Box]]) -> Iterator[list[tuple[int, Box]]]:
+    """Those of one size, so many at a time, the largest first, of boxes of one plane or of two."""
 
     def side(entry: tuple[int, Box]) -> int:
         return entry[1].bottom - entry[1].top
 
     for _, alike in groupby(sorted(boxes, key=side, reverse=True), key=side):
         same = list(alike)
-        yield from (same[i : i + 2] for i in range(0, len(same), 2))
+        yield from (same[i : i + AT_ONCE] for i in range(0, len(same), AT_ONCE))
