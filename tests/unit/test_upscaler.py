@@ -165,7 +165,14 @@ class TestPicture:
     def test_a_flat_colour_stays(self, twice: Upscaler, color: tuple[int, int, int]) -> None:
         big = twice.picture(np.full((20, 30, 3), color, np.uint8))
         assert big.shape == (40, 60, 3)
-        assert (big == color).all()  # Y'CbCr of 16 bits in between holds a colour
+        assert (big == color).all()
+
+    def test_each_colour_goes_through_the_network_as_luma_does(self, twice: Upscaler) -> None:
+        rgb = np.random.default_rng(3).integers(0, 256, (20, 30, 3), np.uint8)
+        planes = np.rint(256 * (16 + rgb * (219 / 255))).astype(np.uint16)
+        luma = twice.luma(np.moveaxis(planes, -1, 0), bits=16)
+        wanted = np.rint((luma / 256 - 16) * (255 / 219)).clip(0, 255)
+        assert np.array_equal(np.moveaxis(twice.picture(rgb), -1, 0), wanted)
 
     def test_anything_else_is_refused(self, twice: Upscaler) -> None:
         with pytest.raises(UsageError, match="a picture is uint8"):

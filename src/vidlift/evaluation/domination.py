@@ -91,7 +91,7 @@ def verdicts(figures: Sequence[Figures], *, admit: Admit = any_precision) -> lis
     found = []
     for peer in sorted(exact, key=lambda each: (each.scale, each.cost.mac if each.cost else 0)):
         theirs = [run for run in runs if run[0].name == peer.name]
-        if peer.tier == "peer" and theirs and _in_range(peer):
+        if peer.tier == "peer" and theirs and in_range(peer):
             rival = min(theirs, key=_time)
             same = [run for run in ours if run[0].scale == peer.scale]
             found.append(_best([_compare(rival, run) for run in same], rival))
@@ -100,7 +100,7 @@ def verdicts(figures: Sequence[Figures], *, admit: Admit = any_precision) -> lis
 
 def not_timed(figures: Sequence[Figures]) -> list[str]:
     """Peers in the range of cost that no verdict is given on."""
-    peers = (each for each in figures if each.tier == "peer" and _in_range(each))
+    peers = (each for each in figures if each.tier == "peer" and in_range(each))
     return sorted(each.name for each in peers if not each.speed)
 
 
@@ -112,7 +112,8 @@ def levels(figures: Figures) -> dict[str, float]:
     return found
 
 
-def _in_range(peer: Figures) -> bool:
+def in_range(peer: Figures) -> bool:
+    """Whether a network costs no more than our dearest tier may."""
     return peer.cost is not None and peer.cost.mac <= CEILING * peer.scale**2
 
 

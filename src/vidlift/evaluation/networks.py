@@ -76,7 +76,7 @@ class Bicubic:
 class Ours:
     """A model of ours: two planes of luma at a time, as code values.
 
-    Pictures go through its float core in 16 bits, as ``Upscaler.picture`` has it, frames through
+    Pictures go through its float core in 16 bits, as ``Upscaler.luma`` has it, frames through
     the whole graph in 8.
     """
 

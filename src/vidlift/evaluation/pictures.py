@@ -82,7 +82,7 @@ def score(enlarge: Enlarge | Engine, folder: Path, *, scale: int) -> Score:
 
 
 def through(run: Callable[[PairPlanes], PairPlanes]) -> Enlarge:
-    """A model of ours, as ``Upscaler.picture`` runs it: luma of 16 bits in and out, paired with
+    """A model of ours, given luma of 16 bits as ``Upscaler.luma`` takes it, paired with
     itself; rounded to 8 bits in the end."""
 
     def enlarge(low: Rgb) -> Luma:

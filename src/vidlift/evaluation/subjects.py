@@ -44,7 +44,7 @@ class Subject:
     """What height and width must be multiples of."""
 
     tier: str = "peer"
-    """``s``, ``m``, ``l`` or ``xl``, ``kernel``, or ``peer``."""
+    """One of ``descriptor.KINDS``, or ``peer``."""
 
     @property
     def frames(self) -> int:
