@@ -12,7 +12,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from vidlift.errors import ModelError
 
 SCALES = (2, 3, 4)
-TIERS = ("s", "m", "l", "xl")
+TIERS = ("xs", "s", "m", "l", "xl")
 KINDS = (*TIERS, "kernel")
 """A tier of network, or ``kernel``: a fixed interpolation in the same form (bicubic, chroma)."""
 

@@ -94,6 +94,11 @@ class Upscaler:
         return reach(self.model)
 
     @property
+    def least_side(self) -> int:
+        """Height and width of the smallest plane that is given to the network as it is."""
+        return MIN_SIDE
+
+    @property
     def any_size(self) -> bool:
         """Whether the engine runs parts of pictures at their share of the cost."""
         return self._luma.any_size

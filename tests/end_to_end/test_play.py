@@ -240,8 +240,9 @@ def test_bench_times_what_the_player_would_choose_beside_float32(
     assert CliRunner().invoke(app, [*line, "--report", str(report)]).exit_code == 0
     timed = json.loads(report.read_text())["networks"]
     engines = [(each["network"], each["engine"].startswith("null")) for each in timed]
-    assert engines[:4] == [
+    assert engines[:5] == [
         ("bicubic-x2", False),
+        ("xs-x2", False),
         ("s-x2", False),
         ("s-x2", True),
         ("m-x2", False),

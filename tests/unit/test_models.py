@@ -24,8 +24,8 @@ from vidlift.models.core import extract
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
-MAX_BYTES = {"s": 24_000, "m": 64_000, "l": 180_000, "xl": 600_000}
-MAX_MACS = {"s": 360, "m": 1_050, "l": 3_300, "xl": 10_600}
+MAX_BYTES = {"xs": 8_000, "s": 24_000, "m": 64_000, "l": 180_000, "xl": 600_000}
+MAX_MACS = {"xs": 120, "s": 360, "m": 1_050, "l": 3_300, "xl": 10_600}
 """Multiply-accumulates per output pixel."""
 
 Change = Callable[[onnx.ModelProto], None]

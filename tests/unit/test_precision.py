@@ -171,3 +171,21 @@ def test_on_pictures_it_is_near_float32(picture: Plane, name: str, bits: int) ->
     assert np.mean(wrong**2) <= 0.1, "0.01 dB at 40 dB"
     mixed.close()
     exact.close()
+
+
+@pytest.mark.parametrize(
+    ("there", "tried"),
+    [
+        (["m-x4", "s-x2", "s-x4", "xs-x4"], "s-x4"),
+        (["s-x4-int8", "m-x4"], "m-x4"),
+        (["xs-x2"], "xs-x2"),
+    ],
+)
+def test_it_is_tried_on_a_small_network_with_inner_layers(
+    there: list[str], tried: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(models, "names", lambda: there)
+    monkeypatch.setattr(models, "load", loaded.append)
+    precision._tried()
+    assert loaded == [tried]

@@ -167,7 +167,7 @@ def quality_of(card: Mapping[str, Any], name: str, tiers: Iterable[str]) -> floa
     return None
 
 
-GUESSED = {"s": 0.15, "m": 0.22, "l": 0.27, "xl": 0.3}
+GUESSED = {"xs": 0.1, "s": 0.15, "m": 0.22, "l": 0.27, "xl": 0.3}
 """What a network is worth on a stream that nobody measured, by tier: about half a decibel up."""
 
 

@@ -26,7 +26,7 @@ from vidlift.client.web import Web
 from vidlift.errors import InputError, NetworkError
 from vidlift.stages.ahead import Ahead, ahead
 
-TIERS = ("s", "m", "l", "xl")
+TIERS = ("xs", "s", "m", "l", "xl")
 
 Captions = Ahead[Caption]
 

@@ -50,7 +50,7 @@ def allowed(model: Model) -> bool:
 def faster(engine: str, *, threads: int | None, speeds: Speeds) -> bool:
     """Whether mixed precision is worth it here where ``engine`` is asked for.
 
-    Measured on the smallest network that is shipped, in a second or so, unless ``speeds`` knows.
+    Measured on a small network, in a second or so, unless ``speeds`` knows.
     """
     question = _question(engine, threads=threads)
     if question is None:
@@ -76,7 +76,7 @@ def known(engine: str, *, threads: int | None, speeds: Speeds) -> bool:
 
 def _question(engine: str, *, threads: int | None) -> tuple[Model, str] | None:
     """The network to try both on, and under what the answer is kept; None: there is no choice."""
-    network = _smallest()
+    network = _tried()
     if engine not in OPEN_TO_IT or network is None:
         return None
     try:
@@ -101,11 +101,13 @@ def measured(open_in: Open, *, engine: str) -> float | None:
     return found[MIXED] / found[engine] if len(found) == 2 else None
 
 
-def _smallest() -> Model | None:
-    """A network of the lowest tier that there is, as trained."""
+def _tried() -> Model | None:
+    """A network of the lowest tier that there is, as trained; of the lowest of all only where
+    there is no other: it is nothing but ends."""
     there = [member for name in models.names() if (member := family.parse(name))]
     plain = [member for member in there if not member.variant]
-    least = min(plain, key=lambda m: (TIERS.index(m.tier), -m.scale), default=None)
+    order = (*TIERS[1:], TIERS[0])
+    least = min(plain, key=lambda m: (order.index(m.tier), -m.scale), default=None)
     return None if least is None else models.load(least.name)
 
 

@@ -128,6 +128,7 @@ class Reuse:
         return {
             "scale": upscaler.scale,
             "reach": None if whole else upscaler.reach,
+            "least": upscaler.least_side,
             "multiple_of": upscaler.descriptor.multiple_of,
             "threshold": self._threshold * (1 << (frame.bits - 8)),
         }
@@ -142,15 +143,24 @@ class _Lane:
     """Planes of one kind and size, one after another."""
 
     def __init__(
-        self, run: Run, *, scale: int, reach: int | None, multiple_of: int, threshold: float
+        self,
+        run: Run,
+        *,
+        scale: int,
+        reach: int | None,
+        least: int,
+        multiple_of: int,
+        threshold: float,
     ) -> None:
-        """Without a ``reach``, planes are repeated as a whole, or made anew."""
+        """Without a ``reach``, planes are repeated as a whole, or made anew; ``least`` is the side
+        of a plane that is not padded."""
         self._run = run
         self._scale = scale
         self._in_parts = reach is not None and BLOCK % multiple_of == 0
         self._multiple = multiple_of
         self._reach = reach or 0
         halo = self._reach if threshold == 0 else min(self._reach, HALO)
+        halo = max(halo, (least - BLOCK) // 2)  # a patch that is padded has other edges
         self._halo = -(-halo // multiple_of) * multiple_of
         self._threshold = threshold
         self._used: Plane | None = None
