@@ -6,16 +6,20 @@ Times every network to 1080p on each runtime and precision, taking turns in one 
 (``docs/measurement.md``), and writes ``results/speed.json`` and ``.md``. Memory holds only some
 networks at once, so they are timed in groups, cheapest first, each with the same reference
 network; ratios are to the reference in the same rounds and can be compared across groups.
+``--keep`` adds one more group to what was measured before on the same machine with the same
+versions.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vidlift import models
 from vidlift.descriptor import SCALES
@@ -31,6 +35,8 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     options = _options()
     where = RESULTS / f"{options.name}.json"
+    made = {**machine.about(), "threads": options.threads, "rounds": options.rounds}
+    before = _before(where, made) if options.keep else []
     found: list[Figures] = []
     for scale in options.scales:
         every = _subjects(options.peers, scale, options.only)
@@ -52,9 +58,11 @@ def main() -> None:
             for subject in measured:
                 figures = report.about(subject, scale=scale)
                 found.append(replace(figures, speed=times[subject.name]))
-            made = {**machine.about(), "threads": options.threads, "rounds": options.rounds}
-            report.save(where, found, made=made)
-            where.with_suffix(".md").write_text(_page(found, tables.machine(made)))
+            now = {each.name for each in found}
+            every_one = [*found, *(each for each in before if each.name not in now)]
+            every_one.sort(key=lambda each: (each.scale, each.cost.mac if each.cost else 0))
+            report.save(where, every_one, made=made)
+            where.with_suffix(".md").write_text(_page(every_one, tables.machine(made)))
     sys.stdout.write(where.with_suffix(".md").read_text())
 
 
@@ -68,7 +76,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ceiling", type=float, default=11_000, help="MAC per output pixel")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--name", default="speed", help="of the results")
+    parser.add_argument("--keep", action="store_true", help="what is not timed now")
     return parser.parse_args()
+
+
+def _before(where: Path, made: dict[str, Any]) -> list[Figures]:
+    """What lies there; nothing where it is of another machine or other versions."""
+    if not where.exists() or json.loads(where.read_text())["made"] != made:
+        return []
+    return report.load(where)
 
 
 def _subjects(peers: Path | None, scale: int, only: Sequence[str]) -> list[Subject]:
