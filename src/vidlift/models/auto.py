@@ -25,7 +25,7 @@ DEFAULT_TIER = "m"
 LIMITS = {"h264": 0.93, "hevc": 0.84, "vp9": 1.05, "av1": 0.96}
 """Bits per low-resolution pixel from which a stream of that codec counts as clean."""
 
-LOW = {"h264": 0.14, "hevc": 0.07, "vp9": 0.09, "av1": 0.08}
+LOW = {"h264": 0.14, "hevc": 0.07, "vp9": 0.13, "av1": 0.11}
 """Bits per low-resolution pixel below which such a stream counts as low."""
 
 OLDER = 1.5
