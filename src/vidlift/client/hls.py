@@ -23,10 +23,9 @@ from vidlift.client.playlist import MasterList, MediaList, Rendition, Variant
 from vidlift.client.segments import Fetcher
 from vidlift.client.track import Keep, Piece, Track, name_of
 from vidlift.client.web import Web
+from vidlift.descriptor import TIERS
 from vidlift.errors import InputError, NetworkError
 from vidlift.stages.ahead import Ahead, ahead
-
-TIERS = ("xs", "s", "m", "l", "xl")
 
 Captions = Ahead[Caption]
 

@@ -39,8 +39,6 @@ MEASURES = ("psnr_y", "vmaf", "vmaf_neg")
 HIGHEST = 99.0
 """What is written for pictures without any difference: JSON has no infinity."""
 
-TIERS = ("xs", "s", "m", "l", "xl")
-
 Gain = dict[str, dict[str, dict[str, float]]]
 """Figures by rung, way and measure: means over the frames that were compared."""
 

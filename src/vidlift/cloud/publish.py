@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from vidlift import models, vmaf
 from vidlift.cloud.captions import Captions, read_captions
 from vidlift.cloud.card import make_card, needless_rungs, rendition
-from vidlift.cloud.gain import TIERS, GainMeter, networks
+from vidlift.cloud.gain import GainMeter, networks
 from vidlift.cloud.journal import Journal, forget, open_journal
 from vidlift.cloud.ladder import LADDER, Rung, brought_down, rungs
 from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
@@ -24,7 +24,7 @@ from vidlift.cloud.pack import GOP, SEGMENT, Packer
 from vidlift.cloud.pictures import write_poster, write_thumbnails
 from vidlift.cloud.playlists import media_playlist
 from vidlift.cloud.sounds import SoundTrack, write_sounds
-from vidlift.descriptor import SCALES
+from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.jobs.join import Picture, join
 from vidlift.jobs.notes import sync, write_whole
