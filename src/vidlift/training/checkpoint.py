@@ -14,7 +14,7 @@ from vidlift.training import architectures
 from vidlift.training.architectures import Plain
 from vidlift.training.recipe import Recipe, parse
 
-FORMAT = 1
+FORMAT = 2
 
 FILE = "checkpoint.pt"
 """Name of the checkpoint in the folder of a run."""

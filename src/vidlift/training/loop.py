@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,11 @@ def train(
     device = on.resolved()
     machine.prepare(device)
     with ranks.joined(device) as own:
-        return _Training(recipe, data, out, on, teacher, own, found).run(report, stop_at)
+        training = _Training(recipe, data, out, on, teacher, own, found)
+        with closing(training.steps(report, stop_at)) as steps:
+            for _ in steps:
+                pass
+        return training.state()
 
 
 class _Training:
@@ -123,7 +128,8 @@ class _Training:
         guide = teacher.network if teacher is not None and recipe.feature_share else None
         self._run = Run(recipe, cut, on=on, before=before, guide=guide, ranks=own)
 
-    def run(self, report: Report, stop_at: int | None) -> Checkpoint:
+    def steps(self, report: Report, stop_at: int | None = None) -> Generator[int]:
+        """Train; yields the number of every step that is begun."""
         run, steps = self._run, self._recipe.steps
         last = steps if stop_at is None else min(steps, stop_at)
         log = Log(self._out, step=run.step) if self._ranks.first else None
@@ -134,6 +140,7 @@ class _Training:
         try:
             while run.step < last:
                 losses.append(run.advance())
+                yield run.step
                 logging = run.step % LOG_EVERY == 0 or run.step == last
                 if logging:
                     loss = 255 * float(self._mean(losses))
@@ -159,18 +166,18 @@ class _Training:
         finally:
             if self._ranks.first and run.whole:
                 self._save()
-        return self._state()
 
     def _mean(self, losses: list[Tensor]) -> Tensor:
+        self._run.settle()
         mean = torch.stack(losses).mean()
         self._ranks.average([mean])
         return mean
 
-    def _state(self) -> Checkpoint:
+    def state(self) -> Checkpoint:
         return self._run.state(training_data=self._training_data, teacher=self._teacher)
 
     def _save(self) -> None:
-        checkpoint.save(self._out / checkpoint.FILE, self._state())
+        checkpoint.save(self._out / checkpoint.FILE, self.state())
 
     def _before(self) -> Checkpoint | None:
         """The state to go on from, None to begin."""

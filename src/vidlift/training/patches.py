@@ -63,20 +63,21 @@ class Places:
         self.pictures = [p for p in pictures if min(p.low.shape) >= patch]
         if not self.pictures:
             raise InputError(f"no picture is large enough for patches of {patch * scale} pixels")
-        area = np.array([p.low.size for p in self.pictures], np.float64)
-        self._share = area / area.sum()
-        self.scale, self.patch = scale, patch
-        self._batch, self._seed = batch, seed
+        area = np.cumsum([p.low.size for p in self.pictures])
+        self._up_to = area / area[-1]
+        self._room = np.array([p.low.shape for p in self.pictures]) - patch + 1
+        self.scale, self.patch, self.batch = scale, patch, batch
+        self._seed = seed
 
     def __call__(self, step: int) -> list[Place]:
-        rng = np.random.default_rng((self._seed, step))
-        chosen = rng.choice(len(self.pictures), self._batch, p=self._share)
-        return [self._drawn(int(index), rng) for index in chosen]
+        return [Place(*row) for row in self.table(step).tolist()]
 
-    def _drawn(self, index: int, rng: np.random.Generator) -> Place:
-        room = [side - self.patch + 1 for side in self.pictures[index].low.shape]
-        top, left = (int(rng.integers(each)) for each in room)
-        return Place(index, top, left, int(rng.integers(WAYS)))
+    def table(self, step: int) -> NDArray[np.int64]:
+        """``[batch, 4]``, a row for each ``Place``."""
+        chance = np.random.default_rng((self._seed, step)).random((4, self.batch))
+        picture = np.searchsorted(self._up_to, chance[0], side="right")
+        top, left = (self._room[picture].T * chance[1:3]).astype(np.int64)
+        return np.stack([picture, top, left, (WAYS * chance[3]).astype(np.int64)], axis=1)
 
 
 def on_device(
@@ -128,6 +129,7 @@ class GatheredPatches:
 
     def __init__(self, places: Places, *, device: str, ranks: Ranks = ALONE) -> None:
         self._places, self._ranks, self._device = places, ranks, device
+        self.batch = places.batch
         pictures, side, scale = places.pictures, places.patch, places.scale
         taught = [p.taught for p in pictures if p.taught is not None]
         self._low = _Plates([p.low for p in pictures], side=side, step=1, device=device)
@@ -136,7 +138,14 @@ class GatheredPatches:
 
     def __call__(self, step: int) -> Batch:
         places = self._ranks.share(self._places(step))
-        drawn = torch.tensor(places, dtype=torch.int64, device=self._device)
+        return self.at(torch.tensor(places, dtype=torch.int64, device=self._device))
+
+    def table(self, step: int) -> NDArray[np.int64]:
+        """The places of the whole batch of a step, as of ``Places.table``."""
+        return self._places.table(step)
+
+    def at(self, drawn: Tensor) -> Batch:
+        """The patches at places ``[n, 4]`` that lie on the device."""
         taught = self._taught(drawn) if self._taught is not None else None
         return Batch(self._low(drawn), self._high(drawn), taught)
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_optimizer import Muon
 from torch import Tensor, nn
 
@@ -19,9 +22,10 @@ from vidlift.training.architectures import Plain
 from vidlift.training.checkpoint import Checkpoint
 from vidlift.training.machine import Machine, Setting
 from vidlift.training.objective import Objective
-from vidlift.training.patches import Patches
+from vidlift.training.patches import Batch, GatheredPatches, Patches
 from vidlift.training.ranks import ALONE, Ranks
 from vidlift.training.recipe import Recipe
+from vidlift.training.replay import Moving, Replay
 
 
 class Run:
@@ -60,33 +64,69 @@ class Run:
             self._set(Setting(threads=before.threads, bf16=before.bf16))
         else:
             self._set(self._measured(on))
+        self._replay: Replay | None = None
+        if isinstance(patches, GatheredPatches) and self._device != "cpu" and ranks is ALONE:
+            self._replay = Replay(self.moving(patches), device=self._device, step=self.step)
 
     def advance(self) -> Tensor:
         """One step; returns the loss of this process's share of the batch."""
+        if self._replay is not None:
+            return self._repeated(self._replay)
         start = time.perf_counter()
         factor = _rate(self.step, self._recipe)
         for group in self._optimizer.param_groups:
             group["lr"] = group["full_rate"] * factor
-        loss = self._gradient(self.step)
+        loss = self._gradient(self._patches(self.step))
         self._ranks.average([p.grad for p in self._learning if p.grad is not None])
         nn.utils.clip_grad_norm_(self._learning, self._recipe.clip)
         self.whole = False
         self._optimizer.step()
         self.step += 1
-        keep = min(self._recipe.ema, self.step / (self.step + 10))
-        torch._foreach_lerp_(
-            list(self._average.parameters()), list(self._network.parameters()), 1 - keep
-        )
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self._average.parameters()),
+                list(self._network.parameters()),
+                _follow(self.step, self._recipe),
+            )
         self.seconds += time.perf_counter() - start
         self.whole = True
         return loss.detach()
 
+    def _repeated(self, replay: Replay) -> Tensor:
+        start = time.perf_counter()
+        loss = replay(self.step)
+        self.step += 1
+        self.seconds += time.perf_counter() - start
+        return loss
+
     @property
     def averaged(self) -> Plain:
         """The network that is kept."""
+        self.settle()
         return self._average
 
+    def settle(self) -> None:
+        """Wait until a GPU has done the steps that it was given."""
+        if self._replay is not None:
+            torch.cuda.synchronize(self._device)
+
+    def moving(self, patches: GatheredPatches) -> Moving:
+        """What a step of this run is, for a graph."""
+        return Moving(
+            patches=patches,
+            gradient=self._gradient,
+            learning=self._learning,
+            optimizer=self._optimizer,
+            clip=self._recipe.clip,
+            network=list(self._network.parameters()),
+            average=list(self._average.parameters()),
+            factors=_factors(self._optimizer, self._recipe),
+        )
+
     def state(self, *, training_data: str, teacher: str = "") -> Checkpoint:
+        self.settle()
+        for group in self._optimizer.param_groups:
+            group["step"] = self.step
         return Checkpoint(
             recipe=self._recipe,
             training_data=training_data,
@@ -101,8 +141,7 @@ class Run:
             teacher=teacher,
         )
 
-    def _gradient(self, step: int) -> Tensor:
-        batch = self._patches(step)
+    def _gradient(self, batch: Batch) -> Tensor:
         self._optimizer.zero_grad()
         loss = self._objective(self._network, batch)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -120,7 +159,7 @@ class Run:
 
         def work(choice: Setting) -> None:
             self._set(choice)
-            self._gradient(0)
+            self._gradient(self._patches(0))
             if self._device != "cpu":
                 torch.cuda.synchronize()
 
@@ -187,3 +226,26 @@ def _rate(step: int, recipe: Recipe) -> float:
         return (step + 1) / recipe.warmup
     done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
     return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _follow(step: int, recipe: Recipe) -> float:
+    """How far the average follows the weights after so many steps: all the way at first."""
+    return 1 - min(recipe.ema, step / (step + 10))
+
+
+def _factors(optimizer: Muon, recipe: Recipe) -> NDArray[np.float32]:
+    """A row for each step, as of ``replay.Moving``, and for a few trials beyond the last."""
+    steps = np.arange(recipe.steps + 8, dtype=np.float64)
+    rate = np.array([_rate(step, recipe) for step in range(len(steps))])
+    moves = [rate * _correction(group, steps + 1) for group in optimizer.param_groups]
+    follow = [_follow(step + 1, recipe) for step in range(len(steps))]
+    return np.stack([*moves, np.array(follow)], axis=1).astype(np.float32)
+
+
+def _correction(group: dict[str, Any], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much Adam moves further for averages that began at 0; 1 for Muon."""
+    if group["use_muon"]:
+        return np.ones_like(steps)
+    first, second = group["betas"]
+    correction: NDArray[np.float64] = np.sqrt(1 - second**steps) / (1 - first**steps)
+    return correction
