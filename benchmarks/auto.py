@@ -5,7 +5,8 @@
 
 Sends the held-out clips, and the held-out photographs in motion, through codecs at many
 qualities, enlarges what arrives with both networks, and finds for each codec the bits per
-low-resolution pixel from which the first, for the cleaner streams, gains more: what
+low-resolution pixel from which the first, for the cleaner streams, gains more, and, where a decoder
+tells the quantiser, from which one on the second gains more of the others: what
 ``models/auto.py`` chooses by. Writes ``results/NAME.json`` and ``.md``; where they are of the same
 two networks, only the page is made anew. No test set is looked at.
 """
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from vidlift import metrics, models, resample
 from vidlift.evaluation import machine, tables
 from vidlift.sources.file import FileSource
 from vidlift.training import degrade, motion, pictures
-from vidlift.training.degrade import CODECS, Planes
+from vidlift.training.degrade import CODECS, Arrived, Planes
 from vidlift.upscaler import Upscaler
 
 RESULTS = Path(__file__).parent / "results"
@@ -70,6 +71,9 @@ class Point:
     coded: float
     """The same of the other."""
 
+    quantizer: float | None = None
+    """Of the first picture, where its decoder tells it."""
+
 
 def main() -> None:
     options = _options()
@@ -105,15 +109,16 @@ def _measure(train: Path, clean: models.Model, coded: models.Model) -> list[Poin
     ):
         for name, high in _sequences(train, scale):
             low = [resample.resize(p, (p.shape[1] // scale, p.shape[0] // scale)) for p in high]
-            for codec, crf, arrived, size in _arrivals(low):
-                base, *gains = (_psnr(way, arrived, high) for way in (plain, one, other))
+            for codec, crf, arrived in _arrivals(low):
+                base, *gains = (_psnr(way, arrived.planes, high) for way in (plain, one, other))
                 point = Point(
                     source=name,
                     codec=codec,
                     crf=crf,
-                    bpp=round(8 * size / (len(low) * low[0].size), 5),
+                    bpp=round(8 * arrived.size / (len(low) * low[0].size), 5),
                     clean=round(gains[0] - base, 4),
                     coded=round(gains[1] - base, 4),
+                    quantizer=arrived.quantizer,
                 )
                 points.append(point)
             sys.stderr.write(f"{name}: {len(points)} points\n")
@@ -151,19 +156,17 @@ def _sequences(train: Path, scale: int) -> Iterator[tuple[str, Planes]]:
         yield source_name, motion.moved(plane, rng, size=(width, height), frames=FRAMES)
 
 
-def _arrivals(low: Planes) -> Iterator[tuple[str, int, Planes, int]]:
-    """Codec, CRF, what arrives and in how many bytes."""
-    yield CLEAN, 0, low, 0
-    arrived, size = degrade.transmit(low, "libx264", {"preset": "medium", "qp": "0"})
-    yield LOSSLESS, 0, arrived, size
+def _arrivals(low: Planes) -> Iterator[tuple[str, int, Arrived]]:
+    """Codec, CRF, and what arrives."""
+    yield CLEAN, 0, Arrived(low, 0, None)
+    yield LOSSLESS, 0, degrade.transmit(low, "libx264", {"preset": "medium", "qp": "0"})
     for codec, qualities in QUALITIES.items():
         row = CODECS[codec]
         if min(low[0].shape) < row.smallest:
             continue
         for crf in qualities:
             setting = {**row.presets[-1], "crf": str(crf), "g": "120"}
-            arrived, size = degrade.transmit(low, row.encoder, setting)
-            yield codec, crf, arrived, size
+            yield codec, crf, degrade.transmit(low, row.encoder, setting)
 
 
 def _psnr(way: Upscaler, low: Planes, high: Planes) -> float:
@@ -189,6 +192,25 @@ def best_limit(points: Sequence[Point]) -> tuple[float, float]:
     gain, limit = max(found)
     ideal = sum(max(p.clean, p.coded) for p in points)
     return limit, (ideal - gain) / len(points)
+
+
+def best_quantizer(points: Sequence[Point], limit: float) -> tuple[float, float]:
+    """Quantiser from which to take the second network as well, where the bits are ``limit`` or
+    more; with what that choice loses on average, in dB."""
+    told = sorted({p.quantizer for p in points if p.quantizer is not None})
+    ideal = statistics.fmean(max(p.clean, p.coded) for p in points)
+    found = []
+    for before, after in pairwise([*told, told[-1] + 1]):
+        coarse = (before + after) / 2
+        chosen = (p.coded if _is_low(p, limit, coarse) else p.clean for p in points)
+        found.append((ideal - statistics.fmean(chosen), coarse))
+    lost, coarse = min(found)
+    return coarse, lost
+
+
+def _is_low(point: Point, limit: float, coarse: float) -> bool:
+    told = point.quantizer is not None and point.quantizer >= coarse
+    return point.bpp < limit or told
 
 
 def _by_codec(points: Sequence[Point]) -> dict[str, list[Point]]:
@@ -218,9 +240,15 @@ def _page(points: Sequence[Point], names: tuple[str, str]) -> str:
         better = statistics.fmean(max(p.clean, p.coded) for p in own)
         by_clean = better - statistics.fmean(p.clean for p in own)
         by_coded = better - statistics.fmean(p.coded for p in own)
-        limits.append([codec, f"{limit:.2f}", *(f"{x:.3f}" for x in (lost, by_clean, by_coded))])
+        told = "", ""
+        if any(p.quantizer is not None for p in own):
+            coarse, still = best_quantizer(own, limit)
+            told = f"{coarse:.1f}", f"{still:.4f}"
+        losses = f"{lost:.4f}", f"{by_clean:.3f}", f"{by_coded:.3f}"
+        limits.append([codec, f"{limit:.2f}", *losses, *told])
     head = ["stream", "bits / px, median", *names, "lead of the second", "ahead on"]
     tail = ["codec", "bits / px", "lost by the choice", *(f"by always {n}" for n in names)]
+    tail += ["quantiser", "lost by both"]
     sources = len({point.source for point in points})
     return (
         "# Which network for which stream\n\n"
@@ -228,7 +256,8 @@ def _page(points: Sequence[Point], names: tuple[str, str]) -> str:
         "bicubic, dB, means over them; bits are per low-resolution pixel.\n\n"
         f"{tables.table(head, rows)}\n"
         "From how many bits a pixel on the first is to be taken, and what is lost to always "
-        f"knowing the better one, dB:\n\n{tables.table(tail, limits)}"
+        "knowing the better one, dB. Where the decoder tells the quantiser of the first picture: "
+        f"from which one on the second is to be taken as well.\n\n{tables.table(tail, limits)}"
     )
 
 

@@ -55,6 +55,10 @@ class VideoInfo:
     bit_rate: float | None = None
     """Bits a second that its pictures are stored in, as far as the file tells; an estimate."""
 
+    quantizer: float | None = None
+    """How coarsely the first picture was stored: the mean of its blocks on the codec's own scale,
+    0 to 51 of H.264. None where the decoder does not tell, which is for all others."""
+
     duration: Fraction | None = None
     """How long the file says it is, in seconds; an estimate."""
 

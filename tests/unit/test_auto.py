@@ -146,6 +146,19 @@ class TestChoice:
             (Stream(codec="h264", bits_per_pixel=0.2), Training.CODED, "0.20 bits a pixel, coded"),
             (Stream(codec="h264", bits_per_pixel=3), Training.CLEAN, "3.00 bits a pixel, clean"),
             (Stream(codec="h264", bits_per_pixel=0.01), Training.LOW, "0.01 bits a pixel, low"),
+            (
+                Stream(codec="h264", bits_per_pixel=0.2, quantizer=30),
+                Training.LOW,
+                "0.20 bits a pixel, quantiser 30, low: from 28.2 on",
+            ),
+            (
+                Stream(codec="h264", quantizer=30),
+                Training.LOW,
+                "unknown bit rate, quantiser 30, low",
+            ),
+            (Stream(codec="h264", bits_per_pixel=0.2, quantizer=20), Training.CODED, "coded"),
+            (Stream(codec="h264", bits_per_pixel=3, quantizer=30), Training.CLEAN, "clean"),
+            (Stream(codec="vp9", bits_per_pixel=0.2, quantizer=200), Training.CODED, "coded"),
             (Stream(codec="mpeg2video", bits_per_pixel=0.6), Training.CODED, "mpeg2video at 0.60"),
             (Stream(codec="mpeg2video", bits_per_pixel=0.1), Training.LOW, "mpeg2video at 0.10"),
             (Stream(codec="mjpeg", bits_per_pixel=4), Training.CLEAN, "mjpeg at 4.00"),
@@ -166,6 +179,25 @@ class TestChoice:
             for bits in sorted((a, b))
         )
         assert few <= many
+
+    @given(st.floats(0, 0.9), st.floats(0, 51), st.floats(0, 51))
+    def test_coarser_never_counts_as_less_hurt(self, bits: float, a: float, b: float) -> None:
+        fine, coarse = (
+            auto.training_for(Stream(codec="h264", bits_per_pixel=bits, quantizer=quantizer))[0]
+            for quantizer in sorted((a, b))
+        )
+        assert not (fine is Training.LOW and coarse is Training.CODED)
+
+    def test_the_quantiser_tells_more_than_the_bits_alone(self) -> None:
+        points = json.loads((RESULTS / "auto-low.json").read_text())["points"]
+        for codec, coarse in auto.COARSE.items():
+            own = [p for p in points if p["codec"] == codec]
+            by_bits = [p["coded"] if p["bpp"] < auto.LOW[codec] else p["clean"] for p in own]
+            by_both = [
+                p["coded"] if p["quantizer"] >= coarse else by_bits
+                for p, by_bits in zip(own, by_bits, strict=True)
+            ]
+            assert statistics.fmean(by_both) >= statistics.fmean(by_bits), codec
 
     @pytest.mark.parametrize(
         ("name", "limits"), [("auto", auto.LIMITS), ("auto-low", auto.LOW)], ids=["clean", "low"]

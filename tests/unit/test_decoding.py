@@ -216,3 +216,19 @@ def _red(where: Path, tags: dict[str, int]) -> Path:
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
     return where
+
+
+@pytest.mark.parametrize("crf", [15, 30, 45])
+def test_how_coarsely_the_first_picture_of_h264_was_stored(tmp_path: Path, crf: int) -> None:
+    options = {"crf": str(crf), "x264-params": "aq-mode=0:mbtree=0:ipratio=1"}
+    clip = make_clip(tmp_path / "clip.mkv", sounds=0, options=options)
+    with closing(FileSource(clip)) as source:
+        assert source.info.quantizer == pytest.approx(crf, abs=1)
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "ffv1", "libx265", "libvpx-vp9"])
+def test_other_codecs_tell_no_quantiser(tmp_path: Path, codec: str) -> None:
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {"threads": "1"}
+    clip = make_clip(tmp_path / "clip.mkv", sounds=0, codec=codec, options=options)
+    with closing(FileSource(clip)) as source:
+        assert source.info.quantizer is None

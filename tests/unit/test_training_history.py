@@ -81,7 +81,7 @@ def test_what_is_known_is_shown(
 
 def test_lines_come_now_and_then_and_at_the_end() -> None:
     now = 0.0
-    report = training_progress.plain(lambda: now)
+    report = training_progress.plain(clock=lambda: now)
     with err.capture() as capture:
         for step in range(1, 101):
             now += 1.0

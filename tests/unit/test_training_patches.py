@@ -51,7 +51,7 @@ def test_the_first_places_of_a_seed_stay_what_they_are(found: list[Picture]) -> 
     assert drawn == FIRST_PLACES
 
 
-FIRST_PLACES = [(3, 8, 10, 6), (4, 14, 9, 6), (0, 5, 8, 5), (4, 19, 3, 0)]
+FIRST_PLACES = [(3, 10, 19, 2), (4, 14, 0, 6), (0, 17, 15, 2), (4, 14, 18, 3)]
 
 
 def test_patches_of_both_sizes_show_the_same(found: list[Picture]) -> None:

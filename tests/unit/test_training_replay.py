@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 import torch
 
 from support.pictures import make_pictures
-from vidlift.training import patches, pictures
+from vidlift.training import pictures
 from vidlift.training.machine import Machine
 from vidlift.training.patches import GatheredPatches, Places
 from vidlift.training.recipe import Recipe

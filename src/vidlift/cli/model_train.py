@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ from vidlift.cli.console import out
 from vidlift.errors import UsageError
 
 if TYPE_CHECKING:
+    from vidlift.training.checkpoint import Checkpoint
     from vidlift.training.machine import Machine
     from vidlift.training.recipe import Recipe
 
@@ -48,7 +51,9 @@ Bf16 = Annotated[
 
 
 def train(
-    recipe: RecipeFile,
+    recipes: Annotated[
+        list[Path], typer.Argument(metavar="RECIPE.toml...", help="What to train: see recipes/.")
+    ],
     *,
     data: Data = Path(),
     run: RunFolder = None,
@@ -59,14 +64,23 @@ def train(
 ) -> None:
     """Train a network; interrupt it and run it again, and it goes on to the same result.
 
-    Under `torchrun --no-python vidlift model train ...` several processes share each batch.
+    Several are trained in turns of a step, which a GPU works on side by side. Under
+    `torchrun --no-python vidlift model train ...` several processes share each batch of one.
     """
     need_torch()
     from vidlift.training.machine import Machine
 
-    wanted = _read(recipe, steps=steps)
+    wanted = [_read(recipe, steps=steps) for recipe in recipes]
     on = Machine(device=device, threads=threads, bf16=bf16)
-    run_recipe(wanted, data=data, folder=run, on=on)
+    if len(wanted) == 1:
+        run_recipe(wanted[0], data=data, folder=run, on=on)
+        return
+    if run is not None:
+        raise UsageError("--out is for a single recipe; several lie in runs/, each by its name")
+    names = [each.name for each in wanted]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"two recipes are named {twice.pop()}: they would share a folder")
+    run_together(wanted, data=data, on=on)
 
 
 def distill(
@@ -122,11 +136,38 @@ def run_recipe(recipe: Recipe, *, data: Path, folder: Path | None, on: Machine) 
     ):
         state = loop.train(recipe, data=data, out=folder, on=on, teacher=teacher, report=report)
     if ranks.is_first():
-        out.print(
-            f"{folder}: {state.step} steps in {state.seconds / 60:.1f} minutes; "
-            f"`vidlift model export {folder} FOLDER` makes the model file",
-            soft_wrap=True,
+        _tell(folder, state)
+
+
+def run_together(recipes: Sequence[Recipe], *, data: Path, on: Machine) -> None:
+    """The same for several, side by side."""
+    from vidlift.cli import teachers, training_progress
+    from vidlift.training import loop
+
+    runs = Path("runs")
+    with ExitStack() as stack:
+        taught = [
+            stack.enter_context(teachers.opened(recipe, cache=runs / "taught", threads=on.threads))
+            for recipe in recipes
+        ]
+        reports = stack.enter_context(
+            training_progress.shown_together([recipe.name for recipe in recipes])
         )
+        jobs = [
+            loop.Job(recipe=recipe, out=runs / recipe.name, teacher=teacher, report=report)
+            for recipe, teacher, report in zip(recipes, taught, reports, strict=True)
+        ]
+        states = loop.train_together(jobs, data=data, on=on)
+    for job, state in zip(jobs, states, strict=True):
+        _tell(job.out, state)
+
+
+def _tell(folder: Path, state: Checkpoint) -> None:
+    out.print(
+        f"{folder}: {state.step} steps in {state.seconds / 60:.1f} minutes; "
+        f"`vidlift model export {folder} FOLDER` makes the model file",
+        soft_wrap=True,
+    )
 
 
 def export(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,15 @@ PLAIN_EVERY = 30.0
 @contextmanager
 def shown(title: str) -> Iterator[Report]:
     """Give a function for the run to report to; what it shows ends with this context."""
+    with shown_together([title]) as (report,):
+        yield report
+
+
+@contextmanager
+def shown_together(titles: Sequence[str]) -> Iterator[list[Report]]:
+    """The same for several runs at a time, in their order."""
     if not err.is_terminal:
-        yield plain()
+        yield [plain(f"{title}: " if len(titles) > 1 else "") for title in titles]
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -32,16 +39,22 @@ def shown(title: str) -> Iterator[Report]:
         TextColumn("{task.fields[figures]}", markup=False),
     )
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(shortened(title), total=None, figures="")
-
-        def report(status: Status) -> None:
-            bar.update(task, total=status.steps, completed=status.step, figures=figures(status))
-
-        yield report
+        yield [_on_bar(bar, title) for title in titles]
 
 
-def plain(clock: Callable[[], float] = time.monotonic) -> Report:
-    """Report in lines: the first, then one every ``PLAIN_EVERY`` seconds, and the last."""
+def _on_bar(bar: Progress, title: str) -> Report:
+    task = bar.add_task(shortened(title), total=None, figures="")
+
+    def report(status: Status) -> None:
+        bar.update(task, total=status.steps, completed=status.step, figures=figures(status))
+
+    return report
+
+
+def plain(before: str = "", clock: Callable[[], float] = time.monotonic) -> Report:
+    """Report in lines: the first, then one every ``PLAIN_EVERY`` seconds, and the last.
+
+    ``before`` begins each."""
     last: float | None = None
 
     def report(status: Status) -> None:
@@ -49,7 +62,8 @@ def plain(clock: Callable[[], float] = time.monotonic) -> Report:
         now = clock()
         if last is None or now - last >= PLAIN_EVERY or status.step == status.steps:
             last = now
-            err.print(f"step {status.step}/{status.steps}, {figures(status)}", soft_wrap=True)
+            line = f"{before}step {status.step}/{status.steps}, {figures(status)}"
+            err.print(line, soft_wrap=True)
 
     return report
 

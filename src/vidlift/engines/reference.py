@@ -12,7 +12,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from vidlift.descriptor import Descriptor
-from vidlift.engines.base import PairPlanes, from_core, in_pairs, to_core
+from vidlift.engines.base import PairPlanes, from_core, to_core
 from vidlift.models import Model, core
 
 
@@ -33,7 +33,9 @@ class ReferenceEngine:
         return self._model.descriptor
 
     def run(self, planes: PairPlanes, *, bits: int = 8) -> PairPlanes:
-        return in_pairs(lambda pair: self._run(pair, bits), planes)
+        # Each plane alone: numpy adds the products of several in another order for each of them.
+        alone = [self._run(planes[:, [index]], bits) for index in range(planes.shape[1])]
+        return np.concatenate(alone, axis=1)
 
     def _run(self, planes: PairPlanes, bits: int) -> PairPlanes:
         if bits == 8:

@@ -99,7 +99,7 @@ class Work:
         """How the pictures are stored, by all of the file."""
         samples = self.survey.pictures * self.before.width * self.before.height
         bits = 8 * self.survey.bytes / samples if samples else None
-        return Stream(codec=self.before.codec, bits_per_pixel=bits)
+        return Stream(codec=self.before.codec, bits_per_pixel=bits, quantizer=self.before.quantizer)
 
     def _upscaled(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         with closing(ahead(frames, depth=_AHEAD)) as decoded:

@@ -3,8 +3,9 @@
 What a codec leaves must not be sharpened: on a stream that it hurt, a network that has seen such
 streams is better, and one that has seen none but the worst on the worst. On one that it hardly
 touched, the network trained on pictures is. How much a codec left shows in the bits that a
-low-resolution pixel got: the more, the cleaner. ``benchmarks/auto.py`` finds how many on held-out
-clips.
+low-resolution pixel got: the more, the cleaner; and, where a decoder tells it, in how coarsely they
+were rounded, which is the surer sign of rich pictures: those get many bits however hurt they are.
+``benchmarks/auto.py`` finds the limits on held-out clips.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ LIMITS = {"h264": 0.93, "hevc": 0.84, "vp9": 1.05, "av1": 0.96}
 
 LOW = {"h264": 0.14, "hevc": 0.07, "vp9": 0.13, "av1": 0.11}
 """Bits per low-resolution pixel below which such a stream counts as low."""
+
+COARSE = {"h264": 28.2}
+"""Mean quantiser of the first picture from which such a stream counts as low as well."""
 
 OLDER = 1.5
 OLDER_LOW = 0.2
@@ -52,6 +56,9 @@ class Stream:
     bits_per_pixel: float | None = None
     """Of a stored picture; None where it is not known."""
 
+    quantizer: float | None = None
+    """Of the first picture, as ``VideoInfo.quantizer`` has it; None where it is not known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -74,13 +81,16 @@ def training_for(stream: Stream | None) -> tuple[Training, str]:
         return Training.CLEAN, f"{codec} loses nothing"
     if codec in EDITED:
         return Training.CLEAN, f"{codec} hardly loses anything"
-    if bits is None:
-        return Training.CODED, f"{codec} of an unknown bit rate"
-    said = f"{codec} at {bits:.2f} bits a pixel"
-    if bits >= (limit := LIMITS.get(codec, OLDER)):
-        return Training.CLEAN, f"{said}, clean: from {limit:g} on"
-    if bits < (limit := LOW.get(codec, OLDER_LOW)):
-        return Training.LOW, f"{said}, low: below {limit:g}"
+    said = f"{codec} of an unknown bit rate"
+    if bits is not None:
+        said = f"{codec} at {bits:.2f} bits a pixel"
+        if bits >= (limit := LIMITS.get(codec, OLDER)):
+            return Training.CLEAN, f"{said}, clean: from {limit:g} on"
+        if bits < (limit := LOW.get(codec, OLDER_LOW)):
+            return Training.LOW, f"{said}, low: below {limit:g}"
+    coarse = COARSE.get(codec)
+    if stream.quantizer is not None and coarse is not None and stream.quantizer >= coarse:
+        return Training.LOW, f"{said}, quantiser {stream.quantizer:.0f}, low: from {coarse:g} on"
     return Training.CODED, f"{said}, coded"
 
 

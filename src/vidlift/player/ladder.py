@@ -84,7 +84,9 @@ class Ladders:
         self._speeds = engines.speeds
         self._models: dict[str, models.Model] = {}
         self._only = model
-        stream = auto.Stream(codec=info.codec, bits_per_pixel=info.bits_per_pixel)
+        stream = auto.Stream(
+            codec=info.codec, bits_per_pixel=info.bits_per_pixel, quantizer=info.quantizer
+        )
         self._training, self.chosen_for = auto.training_for(stream)
         self._plain: dict[int, Upscaler] = {}
         self._keys: dict[str, str] = {}

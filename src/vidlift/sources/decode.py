@@ -85,6 +85,7 @@ def describe(stream: VideoStream, first: av.VideoFrame, converter: Converter) ->
         rate=_rate(stream),
         frames=stream.frames or None,
         bit_rate=_bit_rate(stream),
+        quantizer=quantizer(first),
         duration=_duration(stream),
         sar=stream.sample_aspect_ratio or Fraction(1),
         color=tags_of(first),
@@ -128,6 +129,30 @@ def _bit_rate(stream: VideoStream) -> float | None:
         said = container.bit_rate - sum(getattr(each, "bit_rate", None) or 0 for each in others)
     return float(said) if said > 0 else None
 
+
+EXPORTED = {"export_side_data": "venc_params"}
+"""Options of a decoder that tells of each picture how coarsely it was stored."""
+
+_H264_PARAMETERS = 1
+
+
+def quantizer(picture: av.VideoFrame) -> float | None:
+    """``VideoInfo.quantizer`` of a picture, laid out as in libavutil/video_enc_params.h."""
+    data = _side_data(picture, SideData.VIDEO_ENC_PARAMS)
+    if data is None:
+        return None
+    blocks, _, first, size, kind, base = struct.unpack_from("=IIQQii", data)
+    if kind != _H264_PARAMETERS:
+        return None
+    if not blocks:
+        return float(base)
+    rows = np.frombuffer(data, "=i4", offset=first, count=blocks * size // 4).reshape(blocks, -1)
+    return float(base + rows[:, _QUANTIZER_ABOVE].mean())
+
+
+_QUANTIZER_ABOVE = 4
+"""Where in the row of a block the quantiser lies, as a difference to the picture's; before it are
+its place and size."""
 
 _CENTER_SITED = ("mjpeg", "mpeg1video", "vp8", "webp")
 

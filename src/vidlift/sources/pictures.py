@@ -46,6 +46,7 @@ class Pictures:
         self._packets = packets
         if not stream.codec_context.is_open:
             stream.codec_context.thread_type = "AUTO"
+            stream.codec_context.options = decode.EXPORTED
         pictures = self._decode()
         first = next(pictures, None)
         if first is None:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vidlift.errors import UsageError
 from vidlift.sinks.threads import ordinary_threads
+from vidlift.sources import decode
 
 Planes = list[NDArray[np.uint8]]
 """Luma of successive frames, all of one shape [H, W]."""
@@ -139,13 +140,22 @@ def through_codec(
 
     Sides that are odd are padded for the encoder and cut again.
     """
-    return transmit(low, encoder, options)[0]
+    return transmit(low, encoder, options).planes
 
 
-def transmit(
-    low: Sequence[NDArray[np.uint8]], encoder: str, options: dict[str, str]
-) -> tuple[Planes, int]:
-    """The same, and the bytes that all pictures took."""
+class Arrived(NamedTuple):
+    """What came through a codec."""
+
+    planes: Planes
+    size: int
+    """Bytes that all pictures took."""
+
+    quantizer: float | None
+    """As ``VideoInfo.quantizer`` has it."""
+
+
+def transmit(low: Sequence[NDArray[np.uint8]], encoder: str, options: dict[str, str]) -> Arrived:
+    """The same, and what is known of the stream."""
     os.environ.setdefault("SVT_LOG", "1")  # its errors only
     height, width = low[0].shape
     packets = io.BytesIO()
@@ -165,10 +175,15 @@ def transmit(
                 size += packet.size
                 out.mux(packet)
     packets.seek(0)
+    quantizer = None
+    made: Planes = []
     with av.open(packets, "r") as entry:
-        made = [_luma(picture)[:height, :width] for picture in entry.decode(video=0)]
+        entry.streams.video[0].codec_context.options = decode.EXPORTED
+        for picture in entry.decode(video=0):
+            quantizer = quantizer if made else decode.quantizer(picture)
+            made.append(_luma(picture)[:height, :width])
     assert len(made) == len(low), f"{encoder}: {len(low)} frames in, {len(made)} out"
-    return made, size
+    return Arrived(made, size, quantizer)
 
 
 def _picture(plane: NDArray[np.uint8]) -> av.VideoFrame:

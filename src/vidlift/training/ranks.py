@@ -70,6 +70,11 @@ class Ranks:
 ALONE = Ranks()
 
 
+def is_alone() -> bool:
+    """Whether this process is the only one."""
+    return os.environ.get("WORLD_SIZE", "1") == "1"
+
+
 def is_first() -> bool:
     """Whether this process is the only one, or the first of those that ``torchrun`` started."""
     return os.environ.get("RANK", "0") == "0"

@@ -97,7 +97,7 @@ class Replay:
     """``Step``, recorded once and repeated, on a stream of its own."""
 
     def __init__(self, moving: Moving, *, device: str, step: int) -> None:
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(self._stream):
             self._step = Step(moving, device=device)

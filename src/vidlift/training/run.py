@@ -67,6 +67,7 @@ class Run:
         self._replay: Replay | None = None
         if isinstance(patches, GatheredPatches) and self._device != "cpu" and ranks is ALONE:
             self._replay = Replay(self.moving(patches), device=self._device, step=self.step)
+        self._since = time.perf_counter() - self.seconds
 
     def advance(self) -> Tensor:
         """One step; returns the loss of this process's share of the batch."""
@@ -93,10 +94,9 @@ class Run:
         return loss.detach()
 
     def _repeated(self, replay: Replay) -> Tensor:
-        start = time.perf_counter()
         loss = replay(self.step)
         self.step += 1
-        self.seconds += time.perf_counter() - start
+        self.seconds = time.perf_counter() - self._since
         return loss
 
     @property
