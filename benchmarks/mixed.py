@@ -43,7 +43,7 @@ def main() -> None:
         model = models.load(name)
         found = moved(model, held_out(options.pictures, drawn=False))
         found["drawn"] = moved(model, held_out(options.pictures, drawn=True))
-        where = models.path(name).with_suffix(".json")
+        where = models.path(name).with_name(f"{name}.json")
         card = models.card(name) or {}
         cards.save({**card, "figures": {**card.get("figures", {}), "mixed": found}}, where)
         for kind, each in (("photographs", found), ("drawn", found["drawn"])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import statistics
 from collections.abc import Callable
@@ -55,7 +56,8 @@ def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ship:
             network = plain_network(scale=member.scale, tier=member.tier, channels=2)
             graph = onnx.load_model_from_string(network.data)
             onnx.helper.set_model_props(graph, replace(network.descriptor, name=name).to_metadata())
-            (folder / f"{name}.onnx").write_bytes(graph.SerializeToString())
+            packed = gzip.compress(graph.SerializeToString())
+            (folder / f"{name}.onnx.gz").write_bytes(packed)
         monkeypatch.setattr(models, "_FOLDER", folder)
 
     return make

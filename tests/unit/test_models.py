@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tomllib
 from collections.abc import Callable
@@ -204,9 +205,18 @@ class TestTheCatalogue:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(models, "_FOLDER", tmp_path)
-        (tmp_path / "m-x2.onnx").write_bytes(b"not onnx")
+        (tmp_path / "m-x2.onnx.gz").write_bytes(gzip.compress(b"not onnx"))
         (tmp_path / "m-x2.json").write_text(json.dumps({"sha256": "0" * 64}))
         with pytest.raises(ModelError, match="is not an ONNX file"):
+            models.load("m-x2")
+
+    @pytest.mark.parametrize("content", [b"not packed", gzip.compress(b"cut short")[:-9]])
+    def test_a_shipped_file_that_is_damaged(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+    ) -> None:
+        monkeypatch.setattr(models, "_FOLDER", tmp_path)
+        (tmp_path / "m-x2.onnx.gz").write_bytes(content)
+        with pytest.raises(ModelError, match=r"cannot read .*m-x2\.onnx\.gz"):
             models.load("m-x2")
 
     def test_a_file_of_ones_own(self, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The catalogue of models, and the door at which a model file is checked.
 
 A model is one ONNX file with its descriptor inside (see ``docs/models.md``). Shipped ones lie
-beside this module as ``<tier>-x<scale>.onnx`` with their cards (``family.py`` has the names,
+beside this module as ``<tier>-x<scale>.onnx.gz``, a fifth smaller, with their cards (``family.py`` has the names,
 ``auto.py`` chooses between the networks of a tier); ``bicubic-x2``, ``-x3`` and
 ``-x4`` (``kernels.py``) have the same form, so that everything that runs a network can run plain
 interpolation as well.
@@ -9,8 +9,10 @@ interpolation as well.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,6 +24,7 @@ from vidlift.errors import ModelError
 from vidlift.models import family, graph
 
 _FOLDER = Path(__file__).parent
+_PACKED = ".onnx.gz"
 BICUBIC = "bicubic"
 
 
@@ -38,7 +41,7 @@ class Model:
 
 def names() -> list[str]:
     """Names of the shipped networks, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
+    return sorted(path.name.removesuffix(_PACKED) for path in _FOLDER.glob(f"*{_PACKED}"))
 
 
 def path(name_or_file: str | Path) -> Path:
@@ -59,7 +62,7 @@ def path(name_or_file: str | Path) -> Path:
             f"no model named {str(name_or_file)!r}; there are {known}, "
             "or give a file ending in .onnx"
         )
-    return _FOLDER / f"{known_as}.onnx"
+    return _FOLDER / f"{known_as}{_PACKED}"
 
 
 def load(name_or_file: str | Path) -> Model:
@@ -71,14 +74,13 @@ def load(name_or_file: str | Path) -> Model:
     if interpolation == BICUBIC and scale in {str(s) for s in SCALES}:
         return kernel(scale=int(scale))
     where = path(name_or_file)
-    if where.parent == _FOLDER and (shipped := _shipped(where)) is not None:
-        return shipped
-    from vidlift.models import check  # which takes long to load
-
     try:
-        data = check.read(where)
-    except OSError as error:
-        raise ModelError(f"cannot read {where}: {error.strerror}") from error
+        data = _read(where)
+    except (OSError, EOFError, zlib.error) as error:
+        said = getattr(error, "strerror", None) or error
+        raise ModelError(f"cannot read {where}: {said}") from error
+    if where.parent == _FOLDER and _is_its_cards(data, where):
+        return _trusted(data, where=str(where))
     return from_bytes(data, where=str(where))
 
 
@@ -104,7 +106,11 @@ def describe(name_or_file: str | Path) -> Descriptor:
 
 def card(name_or_file: str | Path) -> dict[str, Any] | None:
     """The card beside a model file, or None where there is none."""
-    where = path(name_or_file).with_suffix(".json")
+    return _card(path(name_or_file))
+
+
+def _card(model: Path) -> dict[str, Any] | None:
+    where = model.with_name(model.name.removesuffix(".gz")).with_suffix(".json")
     if not where.is_file():
         return None
     try:
@@ -114,15 +120,19 @@ def card(name_or_file: str | Path) -> dict[str, Any] | None:
     return content
 
 
-def _shipped(where: Path) -> Model | None:
-    """A model of this folder; None where it is not the one that its card speaks of."""
-    said = card(where) or {}
-    try:
-        data = where.read_bytes()
-    except OSError:
-        return None
-    ours = hashlib.sha256(data).hexdigest() == said.get("sha256")
-    return _trusted(data, where=str(where)) if ours else None
+def _read(where: Path) -> bytes:
+    """The ONNX file, unpacked. Raises ``OSError`` and what ``gzip`` does."""
+    if where.name.endswith(_PACKED):
+        return gzip.decompress(where.read_bytes())
+    from vidlift.models import check  # which takes long to load
+
+    return check.read(where)
+
+
+def _is_its_cards(data: bytes, where: Path) -> bool:
+    """Whether a shipped file is the one that its card speaks of."""
+    said = _card(where) or {}
+    return hashlib.sha256(data).hexdigest() == said.get("sha256")
 
 
 def _trusted(data: bytes, *, where: str) -> Model:
