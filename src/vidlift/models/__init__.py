@@ -1,9 +1,9 @@
 """The catalogue of models, and the door at which a model file is checked.
 
 A model is one ONNX file with its descriptor inside (see ``docs/models.md``). Shipped ones lie
-beside this module as ``<tier>-x<scale>.onnx.gz``, a fifth smaller, with their cards (``family.py`` has the names,
-``auto.py`` chooses between the networks of a tier); ``bicubic-x2``, ``-x3`` and
-``-x4`` (``kernels.py``) have the same form, so that everything that runs a network can run plain
+beside this module, packed, as ``<tier>-x<scale>.onnx.gz`` with their cards (``family.py`` has the
+names, ``auto.py`` chooses between the networks of a tier); ``bicubic-x2``, ``-x3`` and ``-x4``
+(``kernels.py``) have the same form, so that everything that runs a network can run plain
 interpolation as well.
 """
 
