@@ -23,7 +23,7 @@ AUTO = "auto"
 
 DEFAULT_TIER = "m"
 
-LIMITS = {"h264": 0.93, "hevc": 0.84, "vp9": 1.05, "av1": 0.96}
+LIMITS = {"h264": 0.48, "hevc": 0.25, "vp9": 0.36, "av1": 0.74}
 """Bits per low-resolution pixel from which a stream of that codec counts as clean."""
 
 LOW = {"h264": 0.14, "hevc": 0.07, "vp9": 0.13, "av1": 0.11}
