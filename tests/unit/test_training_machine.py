@@ -21,7 +21,8 @@ def test_only_what_is_left_open_is_measured() -> None:
     bodies = [each.bf16 for each in machine.candidates(Machine(threads=1), "cpu")]
     assert bodies == [False, True]
     on_gpu = machine.candidates(Machine(), "cuda:0")
-    assert [each.bf16 for each in on_gpu] == [False, True]
+    assert [each.bf16 for each in on_gpu] == [True]
+    assert [each.bf16 for each in machine.candidates(Machine(bf16=False), "cuda:0")] == [False]
 
 
 def test_the_setting_with_the_quickest_run_is_taken() -> None:
