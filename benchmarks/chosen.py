@@ -2,9 +2,9 @@
 
     python benchmarks/chosen.py --data ../shared/data/test
 
-Sends Vid4 at x4 through x264 as the protocol has it, lets ``models/auto.py`` choose by what arrives,
-and looks the gain of what it chose up in ``results/quality.json``: run ``quality.py`` on these
-streams first. Writes ``results/chosen.md``.
+Sends Vid4 at x4 through x264 as the protocol has it, lets ``models/auto.py`` choose by what
+arrives, and looks the gain of what it chose up in ``results/quality.json``: run ``quality.py`` on
+these streams first. Writes ``results/chosen.md``.
 """
 
 from __future__ import annotations
