@@ -16,12 +16,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from vidlift.descriptor import TIERS
 from vidlift.evaluation import clips, report, sets, streams, tables
 from vidlift.models import auto
-from vidlift.sinks.file import FileSink
 from vidlift.sources.file import FileSource
 from vidlift.sources.survey import survey
 
@@ -77,18 +75,13 @@ def _arrivals(data: Path, name: str) -> Iterator[tuple[str, auto.Stream]]:
         with closing(FileSource(where)) as source:
             first = clip.low[0]
             info = replace(source.info, width=first.width, height=first.height)
-        with TemporaryDirectory() as folder:
-            sent = Path(folder) / "clip.mkv"
-            sink = FileSink(sent, info, encoder)
-            for frame in clip.low:
-                sink.write(frame)
-            sink.close()
-            surveyed = survey(sent, name=name)
-            with closing(FileSource(sent)) as source:
-                quantizer = source.info.quantizer
-        samples = surveyed.pictures * info.width * info.height
-        bits = 8 * surveyed.bytes / samples
-        yield clip.name, auto.Stream(codec="h264", bits_per_pixel=bits, quantizer=quantizer)
+        with streams.sent(clip.low, info, encoder) as sent, closing(FileSource(sent)) as source:
+            surveyed, arrived = survey(sent, name=name), source.info
+        bits = 8 * surveyed.bytes / (surveyed.pictures * info.width * info.height)
+        yield (
+            clip.name,
+            auto.Stream(codec=arrived.codec, bits_per_pixel=bits, quantizer=arrived.quantizer),
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,23 @@ def test_a_step_that_can_be_recorded_is_the_step(tmp_path: Path, optimizer: str)
         assert not sought.requires_grad
         # Muon orthogonalises in bfloat16, which makes last bits of a gradient larger.
         assert float((made - sought).norm()) <= 0.02 * float((sought - old).norm())
+
+
+def test_a_recorded_step_goes_on_from_plain_ones(tmp_path: Path) -> None:
+    cut = gathered(tmp_path, "cpu")
+    plain = Run(recipe(rate=1e-3), cut, on=PLAIN)
+    for _ in range(9):  # by then the rate has fallen far
+        plain.advance()
+    before = copy.deepcopy(plain.state(training_data=""))
+    other = Run(recipe(rate=1e-3), cut, on=PLAIN, before=before)
+    step = Step(other.moving(cut), device="cpu")
+    step.draw(9)
+    step()
+    plain.advance()
+    moved = plain.state(training_data="").network
+    for name, made in other.state(training_data="").network.items():
+        apart = float((made - moved[name]).norm())
+        assert apart <= 0.05 * float((moved[name] - before.network[name]).norm()), name
 
 
 def test_places_are_laid_out_for_a_step_in_the_middle(tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ class CudaEngine(OnnxRuntimeEngine):
     """The same on an NVIDIA GPU (package ``onnxruntime-gpu``)."""
 
     provider = "CUDAExecutionProvider"
-    # TF32, its default, keeps 11 bits of a product's factors: too few for code values. Its other
-    # default, to try every algorithm at each new size, took 0.1 s a size and found none faster.
+    # TF32, its default, keeps 11 bits of a product's factors: too few for code values. By its other
+    # default it tries every algorithm at each new size, for which a film would have to wait.
     provider_options: ClassVar[Mapping[str, str]] = {
         "use_tf32": "0",
         "cudnn_conv_algo_search": "HEURISTIC",

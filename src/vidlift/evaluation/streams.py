@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,21 +42,24 @@ def parse(name: str) -> Stream:
     return Stream(name=name, encoder=EncoderOptions(codec=codec, crf=int(crf)))
 
 
+@contextmanager
+def sent(frames: Sequence[Frame], info: VideoInfo, encoder: EncoderOptions) -> Iterator[Path]:
+    """A file of the frames, encoded, while this context lasts. ``info`` describes them."""
+    with TemporaryDirectory(prefix="vidlift-eval-") as folder:
+        where = Path(folder) / "clip.nut"
+        sink = FileSink(where, info, encoder)
+        for frame in frames:
+            sink.write(frame)
+        sink.close()
+        yield where
+
+
 def transmit(frames: Sequence[Frame], info: VideoInfo, stream: Stream) -> tuple[Frame, ...]:
     """The frames as they arrive, one for one. ``info`` describes them."""
     if stream.encoder is None:
         return tuple(frames)
-    with TemporaryDirectory(prefix="vidlift-eval-") as folder:
-        where = Path(folder) / "clip.nut"
-        sink = FileSink(where, info, stream.encoder)
-        for frame in frames:
-            sink.write(frame)
-        sink.close()
-        source = FileSource(where)
-        try:
-            arrived = tuple(source)
-        finally:
-            source.close()
+    with sent(frames, info, stream.encoder) as where, closing(FileSource(where)) as source:
+        arrived = tuple(source)
     if len(arrived) != len(frames):
         raise InputError(f"{len(frames)} frames went into {stream.name}, {len(arrived)} came out")
     # Raw tags: what the codec cannot store is still known here.

@@ -141,7 +141,7 @@ def quantizer(picture: av.VideoFrame) -> float | None:
     data = _side_data(picture, SideData.VIDEO_ENC_PARAMS)
     if data is None:
         return None
-    blocks, _, first, size, kind, base = struct.unpack_from("=IIQQii", data)
+    blocks, first, size, kind, base = struct.unpack_from("@INNii", data)
     if kind != _H264_PARAMETERS:
         return None
     if not blocks:

@@ -60,6 +60,7 @@ class Step:
         self._now = torch.zeros(1, dtype=torch.int64, device=device)
         for group in moving.optimizer.param_groups:
             group["step"] = FAR
+            group["lr"] = group["full_rate"]  # a state of a CPU has that of its last step
 
     def draw(self, step: int) -> None:
         """Lay out the places of this step and those to come; due at every multiple of ``AHEAD``."""
