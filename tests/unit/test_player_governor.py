@@ -18,6 +18,7 @@ from vidlift.player.governor import (
     DEARER,
     HOLD,
     LATE,
+    NO_TIME,
     NOT_ENLARGED,
     SKIPS_MAX,
     SWITCHED_OFF,
@@ -47,6 +48,14 @@ def ladder(costs: dict[str, float] = COSTS, scale: int = 4) -> list[Rung]:
         Rung(name=name, tier="kernel" if name == "plain" else name, scale=scale, cost=cost)
         for name, cost in costs.items()
     ]
+
+
+AS_IT_IS = ladder({"as it is": 1e-6}, scale=1)
+
+
+def ladder_of(costs: dict[str, float] = COSTS) -> Callable[[int], Sequence[Rung]]:
+    """The ladders of a film that is to be four times as large."""
+    return {1: AS_IT_IS, 4: ladder(costs)}.__getitem__
 
 
 def steady(_name: str, _time: float) -> float:
@@ -95,7 +104,7 @@ def simulate(
     played, worker, begun = Played(), 0.0, False
     lasts = 1 / Fraction(rate)
     governor = Governor(
-        (ladders or {4: ladder(costs)}).__getitem__,
+        ladders.__getitem__ if ladders else ladder_of(costs),
         now=lambda: worker if begun else -math.inf,
         enough=float(AHEAD / 2 * lasts),
         scale=4,
@@ -150,6 +159,43 @@ def test_where_even_the_smallest_is_too_slow_it_interpolates() -> None:
     played = simulate(load=lambda _name, _time: 6.0, seconds=120)
     assert played.share("plain") > 0.9
     assert played.reasons[TOO_SLOW] > played.reasons[LATE]
+
+
+def test_where_even_interpolation_is_too_slow_the_window_stretches() -> None:
+    played = simulate(costs={"plain": 0.1, "s": 0.2}, seconds=60)
+    assert played.steps == [(0.0, "as it is")]
+    assert played.reasons == {NO_TIME: len(played.rungs)}
+    assert not played.late
+
+
+def test_where_interpolation_only_proves_too_slow_few_pairs_are_late_for_it() -> None:
+    played = simulate(load=lambda _name, _time: 15.0, seconds=600)
+    assert played.share("as it is") > 0.95
+    assert len(played.late) < 0.03 * len(played.rungs)
+    tries = [time for time, rung in played.steps if rung == "plain"]
+    assert len(tries) <= 8, "ever less often"
+
+
+def test_after_a_burst_in_which_nothing_was_in_time_it_comes_back_up() -> None:
+    played = simulate(load=lambda _name, time: 15.0 if 10 <= time < 20 else 1.0, seconds=90)
+    assert [rung for _, rung in played.steps][-4:] == ["as it is", "plain", "s", "m"]
+    assert played.rungs[-1] == "m"
+
+
+def test_pictures_shown_as_they_are_say_nothing_about_the_machine() -> None:
+    """A copy is no measure: after it a window is enlarged as if it had never been."""
+    ladders: dict[int, Sequence[Rung]] = {1: AS_IT_IS, 4: ladder()}
+
+    def act(governor: Governor, time: float) -> None:
+        governor.scale = 1 if time < 10 else 4
+
+    played = simulate(
+        seconds=20,
+        ladders=ladders,
+        act=act,
+        load=lambda name, _time: 20.0 if name == "as it is" else 1.0,
+    )
+    assert [rung for _, rung in played.steps] == ["as it is", "m"]
 
 
 def test_a_load_spike_costs_a_step_down_and_it_comes_back() -> None:
@@ -232,7 +278,7 @@ def test_a_cap_holds_and_says_why(tier: str) -> None:
 def test_a_rung_that_takes_longer_than_a_larger_one_is_left_out() -> None:
     """As where the larger is in bfloat16 and the smaller is not."""
     costs = {**COSTS, "s": 0.010, "m": 0.060, "l": 0.040}
-    governor = Governor(lambda _: ladder(costs), now=lambda: 0.0, enough=1.0, scale=4)
+    governor = Governor(ladder_of(costs), now=lambda: 0.0, enough=1.0, scale=4)
     verdicts = {rung.name: verdict for rung, _, verdict in governor.verdicts(2 / 24)}
     assert verdicts["m"] == DEARER
     assert governor.choose(pair_at(Fraction(10), 24)).rung.name == "l"
@@ -245,7 +291,7 @@ def test_a_rung_that_takes_longer_than_a_larger_one_is_left_out() -> None:
 
 def test_the_output_size_chooses_the_ladder() -> None:
     ladders: dict[int, Sequence[Rung]] = {
-        1: ladder({"plain": 1e-6}, scale=1),
+        1: AS_IT_IS,
         2: ladder({"plain": 0.004, "m": 0.030}, scale=2),
         4: ladder({"plain": 0.008, "m": 0.040}, scale=4),
     }
@@ -254,7 +300,7 @@ def test_the_output_size_chooses_the_ladder() -> None:
         governor.scale = 4 if time < 10 else 2 if time < 20 else 1
 
     played = simulate(seconds=30, act=act, ladders=ladders)
-    assert [rung for _, rung in played.steps] == ["m", "m", "plain"]
+    assert [rung for _, rung in played.steps] == ["m", "m", "as it is"]
     assert played.reasons[NOT_ENLARGED] == pytest.approx(120, abs=3)
 
 
@@ -274,15 +320,15 @@ def test_plain_interpolation_asked_for_is_no_bypass() -> None:
 
 
 def test_a_pair_is_skipped_when_its_time_has_passed_but_not_all_of_them() -> None:
-    governor = Governor(lambda _scale: ladder(), now=lambda: 1000.0, enough=0.1, scale=4)
+    governor = Governor(ladder_of(), now=lambda: 1000.0, enough=0.1, scale=4)
     skipped = [governor.skip(pair_at(Fraction(index, 12), 24)) for index in range(10)]
     assert skipped == [*[True] * SKIPS_MAX, False] * 2
-    ahead = Governor(lambda _scale: ladder(), now=lambda: 0.0, enough=0.1, scale=4)
+    ahead = Governor(ladder_of(), now=lambda: 0.0, enough=0.1, scale=4)
     assert not ahead.skip(pair_at(Fraction(1), 24))
 
 
 def test_a_dry_run_says_what_speaks_for_each_rung() -> None:
-    governor = Governor(lambda _scale: ladder(), now=lambda: -math.inf, enough=0.1, scale=4)
+    governor = Governor(ladder_of(), now=lambda: -math.inf, enough=0.1, scale=4)
     governor.cap = ("l", "--eco")
     found = {rung.name: verdict for rung, _, verdict in governor.verdicts(2 / 24)}
     assert found == {

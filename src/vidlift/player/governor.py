@@ -1,6 +1,7 @@
 """Which network there is time for: the largest that keeps up, and a smaller one before it is late.
 
-A ladder is plain interpolation and then the networks of one scale, cheapest first. The governor
+A ladder is plain interpolation and then the networks of one scale, cheapest first; under them is
+the picture as it is, for the window to stretch, where even interpolation is too slow. The governor
 stands on one rung of it. Frames are never dropped to super-resolve one: super-resolution gives
 way first, for one pair (a bypass) or by a step down.
 
@@ -9,6 +10,7 @@ way first, for one pair (a bypass) or by a step down.
     m   ───┘    └──────┐      ┌── head-room: up again
     s                  └──────┘ late
     plain
+    as it is
 
 What a rung costs is known from calibration and corrected by how fast the machine is right now.
 Nothing here reads a clock of its own; a test moves time and sets costs.
@@ -27,13 +29,14 @@ from vidlift.stages.pair import Pair
 LATE = "late"
 SWITCHED_OFF = "switched off"
 TOO_SLOW = "no network is fast enough"
+NO_TIME = "interpolation is not fast enough"
 NOT_ENLARGED = "window no larger than the picture"
 
 STAY = 0.95
 """Share of a pair's own time that a rung may take at most."""
 
 CLIMB = 0.75
-"""Share of it that the next rung may take, for a step up: the rest is head-room."""
+"""Share of it that the next network may take, for a step up: the rest is head-room."""
 
 SETTLE = 4
 """Pairs in a row over ``STAY`` after which a rung is left: one slow pair is an accident."""
@@ -50,6 +53,10 @@ HOLD, HOLD_MAX = 10.0, 300.0
 
 PROVEN = 60.0
 """Seconds after which a rung that holds is forgiven."""
+
+FORGET = 64
+"""Pairs left as they are, which tell nothing about the machine, in which what was known of it
+fades by two thirds."""
 
 TELLING = 0.25
 """Share of a pair that must be new for its time to say something about the machine."""
@@ -116,7 +123,8 @@ class Governor:
         scale: int,
         on: bool = True,
     ) -> None:
-        """``ladder`` gives, by scale, plain interpolation and then dearer and dearer networks.
+        """``ladder`` gives, by scale, plain interpolation and then dearer and dearer networks; for
+        scale 1 what leaves pictures as they are.
 
         ``now`` is the media time, minus infinity before playback begins; ``enough`` the seconds
         of finished film at which a player that was late has caught up.
@@ -177,20 +185,25 @@ class Governor:
         else:
             self._step(rungs, time)
         assert self.rung is not None
-        if not self.on and len(rungs) > 1:
-            return Choice(rung=rungs[0], bypass=SWITCHED_OFF)
-        if self.rung == rungs[0]:
-            why = NOT_ENLARGED if self.scale == 1 else TOO_SLOW if len(rungs) > 1 else None
-            return Choice(rung=rungs[0], bypass=why)
-        in_hand = time - self._now()
-        need = self.estimate(self.rung)
-        if in_hand >= (max(self._enough, need) if self._behind else need):
-            self._behind = False
-            return Choice(rung=self.rung)
-        if not self._behind:
-            self._behind = True
+        plain = self.plain()
+        in_time = self._in_time(self.rung, time)
+        if self.rung.scale == 1:
+            return Choice(rung=self.rung, bypass=NOT_ENLARGED if self.scale == 1 else NO_TIME)
+        if not self.on and rungs[-1] != plain:
+            return Choice(rung=plain, bypass=SWITCHED_OFF)
+        if self.rung == plain:
+            return Choice(rung=plain, bypass=TOO_SLOW if rungs[-1] != plain else None)
+        return Choice(rung=self.rung) if in_time else Choice(rung=plain, bypass=LATE)
+
+    def _in_time(self, rung: Rung, time: float) -> bool:
+        """Whether a pair for that time can be made on a rung; it is noted where the player falls
+        behind, and has to catch up before the answer is yes again."""
+        in_hand, need = time - self._now(), self.estimate(rung)
+        in_time = in_hand >= (max(self._enough, need) if self._behind else need)
+        if not in_time and not self._behind:
             self._lates.append(self._played)
-        return Choice(rung=rungs[0], bypass=LATE)
+        self._behind = not in_time
+        return in_time
 
     def turn_to(self, ladder: Callable[[int], Sequence[Rung]], *, scale: int) -> None:
         """Choose anew: from here on the pictures have another size, and networks other costs."""
@@ -223,9 +236,12 @@ class Governor:
         if work >= TELLING:
             whole = seconds / _share(work)
             self.seen.setdefault(rung.name, array("f")).append(whole)
-            # One pair may take long by accident: it counts as twice what was expected at most.
-            ratio = min(whole / rung.cost, 2 * self._load)
-            self._load += (ratio - self._load) / 4
+            if rung.scale == 1:
+                self._load += (1 - self._load) / FORGET
+            else:
+                # One pair may take long by accident: it counts as twice what was expected at most.
+                ratio = min(whole / rung.cost, 2 * self._load)
+                self._load += (ratio - self._load) / 4
         if self.rung is not None:
             over = self._usual(self.rung) > STAY * self._lasts
             self._over = self._over + 1 if over else 0
@@ -259,13 +275,16 @@ class Governor:
             yield rung, cost, verdict
 
     def _rungs(self) -> Sequence[Rung]:
-        """The ladder of the scale, without what is dearer than something above it."""
+        """The ladder of the scale, without what is dearer than something above it, and below it
+        the picture as it is."""
         ladder = self._capped()
-        return [
+        as_it_is = [] if self.scale == 1 else self._ladder(1)
+        reaching = [
             rung
             for at, rung in enumerate(ladder)
             if rung.tier == "kernel" or all(rung.cost <= each.cost for each in ladder[at + 1 :])
         ]
+        return [*as_it_is, *reaching]
 
     def _capped(self) -> Sequence[Rung]:
         """The ladder of the scale, up to the cap."""
@@ -317,9 +336,10 @@ class Governor:
         self.changes.append(Change(time=round(time, 3), rung=rung.name, reason=reason))
 
     def _fits(self, rung: Rung) -> bool:
-        """Whether it keeps up, with head-room, and a pair that is all new is not late."""
-        at_once = self.estimate(rung) <= max(CLIMB * self._lasts, 2 * self._enough)
-        return at_once and self._usual(rung) <= CLIMB * self._lasts
+        """Whether it keeps up, a network with head-room, and a pair that is all new is not late."""
+        share = STAY if rung.tier == "kernel" else CLIMB
+        at_once = self.estimate(rung) <= max(share * self._lasts, 2 * self._enough)
+        return at_once and self._usual(rung) <= share * self._lasts
 
 
 def _share(work: float) -> float:
