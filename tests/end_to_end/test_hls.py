@@ -283,14 +283,31 @@ def test_a_live_film_is_followed_to_its_end(transport: bytes, vanish: range, awa
         assert film.live
         assert split.end is None
         got = take(split)
-        with pytest.raises(InputError, match="live"):
-            split.seek(Fraction(3))
     assert broadcast.looks > 8
     assert sum(waited) >= away
     assert got.times == sorted(set(got.times))
     assert got.times[:12] == [Fraction(n, 12) for n in range(12)]
     lost = got.lost.get("a segment of a live film was gone", 0)
     assert len(got.times) >= 12 * (5 - lost)
+
+
+def test_a_live_film_goes_on_with_what_happens_now(transport: bytes) -> None:
+    broadcast = Broadcast(transport)
+    with (
+        scripted(broadcast) as (url, _),
+        opened(f"{url}/live.m3u8") as (film, split),
+    ):
+        next(iter(split.pictures))
+        split.stop()
+        looks = broadcast.looks = 7  # it went on meanwhile
+        split.seek(Fraction(50))
+        assert broadcast.looks > looks, "not what the list said then"
+        got = take(split)
+        assert film.live
+    assert got.frames[0].pts == 50
+    assert got.frames[0].luma.any()
+    assert abs(got.chunks[0].pts - 50) < Fraction(1, 10)
+    assert got.times == sorted(set(got.times))
 
 
 def test_a_live_film_that_stands_still_ends_with_one_line(transport: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -39,6 +40,7 @@ class FakeFilm:
     """What a chooser wants of a film."""
 
     info: VideoInfo = field(default_factory=lambda: INFO)
+    largest: tuple[int, int] = (INFO.width, INFO.height)
 
     def shown_as(self, width: int, height: int) -> tuple[int, int]:
         return width, height
@@ -157,3 +159,21 @@ def test_what_a_size_showed_is_remembered_for_that_size() -> None:
     again = {rung.name: rung.cost for rung in chooser().ladders.rungs(4)}
     assert again["m-x4"] == pytest.approx(0.03)
     assert again["s-x4"] == pytest.approx(COSTS["s"] * LASTS)
+
+
+@pytest.mark.parametrize(
+    ("largest", "screen", "window"),
+    [
+        ((480, 270), (1920, 1080), (1920, 1080)),
+        ((960, 540), (1920, 1080), (1920, 1080)),
+        ((1920, 1080), (1920, 1080), (1920, 1080)),
+        ((480, 270), (3840, 2160), (1920, 1080)),
+        ((960, 540), (3840, 2160), (3840, 2160)),
+    ],
+)
+def test_a_window_has_room_for_the_largest_pictures_that_may_come(
+    largest: tuple[int, int], screen: tuple[int, int], window: tuple[int, int]
+) -> None:
+    film: Any = FakeFilm(largest=largest)
+    with closing(Chooser(film, PlayOptions())) as chosen:
+        assert chosen.opening(screen) == window

@@ -86,6 +86,15 @@ def test_end_means_nothing_where_nobody_knows_the_end(viewer: Viewer) -> None:
     assert tell(viewer, "end", span=Span(start=0, end=None)) is None
 
 
+@pytest.mark.parametrize("key", ["left", "right", "up", "down", "home"])
+def test_a_live_film_is_sought_in_only_for_what_happens_now(viewer: Viewer, key: str) -> None:
+    live = Span(start=10.0, end=None, live=True)
+    assert tell(viewer, key, span=live) is None
+    assert drawn(viewer), "it says why"
+    assert tell(viewer, "end", span=live) == SeekTo(50.0)
+    assert tell(viewer, "space", "c", span=live) is None, "a pause stays where it is"
+
+
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
 def test_the_bar_seeks_where_it_is_clicked_once_it_is_seen(viewer: Viewer, share: float) -> None:
     left, right = overlay.bar_track(AREA)

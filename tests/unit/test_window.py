@@ -152,6 +152,12 @@ def test_the_window_has_the_shape_of_what_is_shown(
     assert window.area == area
 
 
+def test_it_opens_as_large_as_it_was_told_whatever_comes_first(window: Window) -> None:
+    window.opens_at = (128, 96)
+    window.show(make_frame(size=(32, 24)))
+    assert window.area == (128, 96)
+
+
 def test_side_by_side_shows_each_on_its_side_and_the_line_moves(window: Window) -> None:
     dark, light = (
         Frame(

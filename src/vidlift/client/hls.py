@@ -101,6 +101,15 @@ class HlsFilm:
         self.depth = max(2, min(8, round(BUFFER / media.target)))
         """Pieces to be received ahead."""
 
+    @property
+    def _tracks(self) -> list[Track]:
+        return [track for track in (self.pictures, self.sound) if track is not None]
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Width and height of the rungs that say it."""
+        return [(v.width, v.height) for v in self.pictures.variants if v.width and v.height]
+
     def weigh(self, runs: Runs) -> None:
         """Choose rungs from now on by how they look with the networks that run here in time.
 
@@ -146,10 +155,12 @@ class HlsFilm:
 
     def pieces(self) -> Iterator[Piece]:
         """All of the film from its beginning, for who wants no more than that it be received."""
-        tracks = [track for track in (self.pictures, self.sound) if track is not None]
         with ExitStack() as stack:
-            arriving = {t: stack.enter_context(closing(t.arriving(0.0, depth=2))) for t in tracks}
-            upto = dict.fromkeys(tracks, 0.0)
+            arriving = {
+                track: stack.enter_context(closing(track.arriving(0.0, depth=2)))
+                for track in self._tracks
+            }
+            upto = dict.fromkeys(arriving, 0.0)
             while upto:  # whichever is behind, so that of a live film nothing is missed
                 track = min(upto, key=lambda t: upto[t])
                 piece = next(arriving[track], None)
@@ -191,6 +202,8 @@ class HlsFilm:
     def go_on(self) -> None:
         for fetcher in self._fetchers[:2]:
             fetcher.go_on()
+        for track in self._tracks:
+            track.look_again()
 
     def close(self) -> None:
         self.stop()

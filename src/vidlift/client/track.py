@@ -97,6 +97,10 @@ class Track:
         """The list of the rung in use, or of another where that cannot be had."""
         return self._list(self._usable(self._at))
 
+    def look_again(self) -> None:
+        """What the lists of a live film say is old: they are asked for anew."""
+        self._lists = {at: media for at, media in self._lists.items() if media.ended}
+
     def took(self, piece: Piece) -> None:
         """The consumer has taken a piece: what is ahead of it is the buffer."""
         self._taken += piece.seconds

@@ -144,6 +144,14 @@ class Chooser:
         shown = self._film.shown_as(*(size or self.size))
         return fitting_scale(shown, area, scales=network_scales() or SCALES)
 
+    def opening(self, screen: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of a window for the film, where a screen has room for it: what its
+        largest pictures are made to, whatever it begins with."""
+        largest = self._film.largest
+        scale = self.scale(screen, size=largest)
+        width, height = self._film.shown_as(*largest)
+        return width * scale, height * scale
+
     def _ladders(self, size: tuple[int, int]) -> Ladders:
         if size not in self._of_size:
             first = next(iter(self._of_size.values()))

@@ -55,12 +55,22 @@ class Film:
             undo.pop_all()
         self.info: VideoInfo = self.split.pictures.info
         start, end = self.split.pictures.begins, self.split.end
-        self.span = Span(start=float(start), end=None if end is None else float(end))
+        self.span = Span(
+            start=float(start),
+            end=None if end is None else float(end),
+            live=bool(getattr(self._entry, "live", False)),
+        )
 
     @property
     def shown_size(self) -> tuple[int, int]:
         """Width and height as it should appear when nothing is enlarged."""
         return self.shown_as(self.info.width, self.info.height)
+
+    @property
+    def largest(self) -> tuple[int, int]:
+        """Width and height of the largest pictures that may come."""
+        sizes = [] if isinstance(self.split, Split) else self.split.film.sizes
+        return max([(self.info.width, self.info.height), *sizes], key=lambda s: s[0] * s[1])
 
     def shown_as(self, width: int, height: int) -> tuple[int, int]:
         """The same for pictures of another size."""
@@ -113,7 +123,10 @@ class Film:
             yield frame
 
     def seek(self, to: float) -> float:
-        """Make both sides anew from a time on, inside the film; returns that time."""
+        """Make both sides anew from a time on, inside the film; returns that time.
+
+        A live film goes on with what happens now.
+        """
         end = self.span.end
         if end is not None:
             to = min(to, end - LAST)

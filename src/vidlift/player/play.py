@@ -213,6 +213,7 @@ class _Session:
 
     def _govern(self) -> Governor:
         screen = NO_SCREEN if self._dummy else self._window.screen_size
+        self._window.opens_at = self._chooser.opening(screen)
         governor = self._chooser.governor(self._now, screen)
         if self._chooser.measured:  # what is measured with the first picture, later
             self._film.weigh(self._chooser.tiers)

@@ -62,6 +62,9 @@ class Span:
     end: float | None
     """None where nobody knows."""
 
+    live: bool = False
+    """Whether it is received as it happens, so that the only seek is to what happens now."""
+
     def share(self, time: float) -> float:
         return 0.0 if not self.end else (time - self.start) / (self.end - self.start)
 
@@ -211,11 +214,16 @@ class Viewer:
             return SeekTo(span.start + share * (span.end - span.start))
         return None
 
-    def _anew(self, time: float) -> SeekTo | None:
+    def _anew(self, time: float, span: Span) -> SeekTo | None:
         """In a pause, have the picture on the screen made again, as it is wanted now."""
-        return SeekTo(time) if self.paused else None
+        return SeekTo(time) if self.paused and not span.live else None
 
     def _control(self, control: Control, time: float, span: Span) -> Leave | None:
+        if span.live and (control in SEEKS or control in (Control.HOME, Control.END)):
+            if control is Control.END:
+                return SeekTo(time)
+            self.say("live: End leads to now")
+            return None
         if control in SEEKS:
             self._bar_until = self._monotonic() + BAR_FOR
             return SeekTo(time + SEEKS[control])
@@ -236,10 +244,10 @@ class Viewer:
             case Control.COMPARE:
                 self.super_resolve = not self.super_resolve
                 self.say("super-resolution" if self.super_resolve else "bicubic")
-                return self._anew(time)
+                return self._anew(time, span)
             case Control.SPLIT:
                 self.wish.side_by_side = not self.wish.side_by_side
-                return self._anew(time)
+                return self._anew(time, span)
             case Control.INFO:
                 self._info = not self._info
             case Control.HELP:

@@ -44,8 +44,11 @@ class Sprite:
 class Window:
     """Shows frames as they come. A ``Sink``.
 
-    It opens with the first frame, in the size of that frame or what the screen has room for.
+    It opens with the first frame, in ``opens_at``, where that is None in the size of the frame, or
+    what the screen has room for.
     """
+
+    opens_at: tuple[int, int] | None = None
 
     def __init__(
         self,
@@ -114,7 +117,7 @@ class Window:
         """Show a frame, or ``beside`` left of ``divider``, a share of the width, and it right."""
         self._shown = screen.shown_size(frame.size, sar=frame.sar, turn=self._turn)
         if self._window is None:
-            self._open(self._shown)
+            self._open(self.opens_at or self._shown)
         self._upload("picture", frame)
         self._divider = divider if beside is not None else None
         if beside is not None:

@@ -115,7 +115,9 @@ class _Runs:
 class Times:
     """Moves times so that those of a later epoch go on where the one before ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: Fraction | None = None) -> None:
+        """``begin``: the time to give what comes first; None: its own."""
+        self._begin = begin
         self._lock = Lock()
         self._moved: dict[int, Fraction] = {}
         self.base: Fraction | None = None
@@ -126,8 +128,7 @@ class Times:
         with self._lock:
             start = Fraction(piece.start).limit_denominator(1_000_000)
             if self.base is None:
-                self.base = first - start
-                self._moved[piece.epoch] = Fraction(0)
+                self.base = (first if self._begin is None else self._begin) - start
             return self._moved.setdefault(piece.epoch, self.base + start - first)
 
 
@@ -160,12 +161,15 @@ class HlsSplit:
     def seek(self, to: Fraction) -> None:
         """Make both sides anew, from what is shown and heard at ``to`` on.
 
-        Both must be at rest: stopped, and their threads gone. A live film cannot be sought in.
+        Both must be at rest: stopped, and their threads gone. Of a live film it is what happens
+        now that is then shown and heard, at that time.
         """
-        if self.film.live:
-            raise InputError(f"{self.name} is live: it cannot be sought in")
         self._end_runs()
         self.film.go_on()
+        if self.film.live:
+            self._times = Times(to)
+            self._begin(0.0, since=None)
+            return
         assert self._times.base is not None
         self._begin(max(0.0, float(to - self._times.base)), since=to)
 
