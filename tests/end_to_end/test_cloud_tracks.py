@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.clips import join_tracks, make_clip
+from support.clips import join_tracks, make_clip, pitch
 from vidlift.client.hls import HlsFilm
 from vidlift.cloud.library import Title
 from vidlift.cloud.publish import PublishOptions, publish
@@ -128,13 +128,34 @@ def test_each_sound_track_is_a_rendition(dubbed: Title) -> None:
     listed = [media for media in master.media if media.type == "AUDIO"]
     assert [media.name for media in listed] == ["eng", "Version 'française'", "Sound 3"]
     assert [media.default for media in listed] == ["YES", "NO", "NO"]
-    for media, pitch in zip(listed, (440, 880, 440), strict=True):
+    for media, hertz in zip(listed, (440, 880, 440), strict=True):
         with av.open(BytesIO(rendition(dubbed, media.uri)), "r") as sound:
             samples = np.concatenate([f.to_ndarray()[0] for f in sound.decode(audio=0)])
             rate = sound.streams.audio[0].rate
         assert abs(len(samples) / rate - 10) < 0.1
         loudest = np.argmax(np.abs(np.fft.rfft(samples[rate : 3 * rate]))) / 2
-        assert loudest == pytest.approx(pitch, abs=1)
+        assert loudest == pytest.approx(hertz, abs=1)
+
+
+def test_the_viewer_chooses_between_them(dubbed: Title) -> None:
+    with (
+        serving(dubbed.folder.parent) as base,
+        closing(HlsFilm(f"{base}/{dubbed.path('master.m3u8')}")) as film,
+        closing(HlsSplit(film, sound="fre")) as split,
+    ):
+        assert [str(sound) for sound in split.sounds] == [
+            "eng",
+            "fre, Version 'française'",
+            "Sound 3",
+        ]
+        assert [str(words.label) for words in split.words] == ["ger"]
+        heard = [(split.sound_at, pitch(split.sound or ()))]
+        for at in (0, 2):
+            split.listen(at)
+            split.seek(split.pictures.begins)
+            heard.append((split.sound_at, pitch(split.sound or ())))
+    assert [at for at, _ in heard] == [1, 0, 2]
+    assert [hertz for _, hertz in heard] == pytest.approx([880, 440, 440], abs=4)
 
 
 def test_subtitles_are_webvtt_that_says_nothing_else(dubbed: Title) -> None:

@@ -42,14 +42,14 @@ def test_what_is_said_is_known_when_it_is_asked_for(title: Title) -> None:
         opened(f"{url}/master.m3u8") as (_, split),
     ):
         begin = float(split.pictures.begins)
-        assert split.words is not None
+        (words,) = split.words
         assert not [path for path in asked if "text-0" in path], "nobody asked for them yet"
-        assert said_at(split.words, begin + 6.5, until=bool) == "second & last"
-        assert split.words.at(begin + 1.5) == "first"
-        assert split.words.at(begin + 4) == ""
+        assert said_at(words, begin + 6.5, until=bool) == "second & last"
+        assert words.at(begin + 1.5) == "first"
+        assert words.at(begin + 4) == ""
         split.stop()
         split.seek(split.pictures.begins)
-        assert split.words.at(begin + 1.5) == "first", "also after a seek"
+        assert words.at(begin + 1.5) == "first", "also after a seek"
 
 
 def test_subtitles_that_are_away_say_nothing(title: Title) -> None:
@@ -65,6 +65,6 @@ def test_subtitles_that_are_away_say_nothing(title: Title) -> None:
         scripted(library(files_of(title), fault)) as (url, _),
         opened(f"{url}/master.m3u8") as (_, split),
     ):
-        assert split.words is not None
-        assert said_at(split.words, 1.5, until=lambda _: bool(failed)) == ""
+        (words,) = split.words
+        assert said_at(words, 1.5, until=lambda _: bool(failed)) == ""
         assert len(list(split.pictures)) == 30

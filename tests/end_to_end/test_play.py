@@ -25,6 +25,7 @@ from vidlift.player.play import play
 from vidlift.player.schedule import Picture
 from vidlift.sinks.events import Closed, Dropped, Event, Key
 from vidlift.sinks.window import Window
+from vidlift.sources.split import Split
 from vidlift.stages.pair import Pair
 
 FRAMES = 24
@@ -123,6 +124,25 @@ def test_keys_seek_pause_and_quit(
     assert not hands.script
     assert hands.shown[6] == hands.shown[0], "at the beginning again, at once"
     assert hands.shown[-1] > Fraction(4, 5)
+
+
+def test_a_plays_the_next_sound_from_here_on(
+    tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_clip(tmp_path / "two.mp4", frames=FRAMES, sounds=2)
+    heard: list[int] = []
+    seek = Split.seek
+
+    def seeking(split: Split, to: Fraction) -> None:
+        heard.append(split.sound_at)
+        seek(split, to)
+
+    monkeypatch.setattr(Split, "seek", seeking)
+    hands = Hands(monkeypatch, (6, Key("a")), (10, Key("a")), (14, Key("a")), (18, Key("q")))
+    receipt = play(str(clip), PlayOptions(model=str(network), sound=7))
+    assert heard == [1, 0, 1]
+    assert all(shown >= hands.shown[0] for shown in hands.shown)
+    assert receipt.warnings[-1].endswith("two.mp4 has no sound 8; it has 1, 2")
 
 
 def test_s_saves_the_picture(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from vidlift.frame import Frame
+from vidlift.sources.split import RATE, SoundChunk
 from vidlift.sources.synthetic import SyntheticSource
 
 TICK = Fraction(1, 24000)
@@ -80,6 +81,13 @@ def join_tracks(where: Path, tracks: Sequence[tuple[Path, int, dict[str, str]]])
                     out.mux(packet)
             entry.close()
     return where
+
+
+def pitch(sound: Iterable[SoundChunk]) -> int:
+    """The frequency of half a second of sound, in Hz."""
+    samples = np.concatenate([chunk.samples for chunk in sound])
+    spectrum = np.abs(np.fft.rfft(samples[2048 : 2048 + RATE // 2, 0]))
+    return int(spectrum.argmax()) * 2
 
 
 def to_picture(frame: Frame) -> av.VideoFrame:

@@ -16,6 +16,7 @@ from vidlift.player.viewer import (
     MESSAGE_FOR,
     Leave,
     Open,
+    OtherSound,
     Quit,
     SeekTo,
     Span,
@@ -23,9 +24,23 @@ from vidlift.player.viewer import (
 )
 from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer, Resized
 from vidlift.sinks.window import Sprite
+from vidlift.sources.labels import Label
 
 AREA = (1280, 720)
 FILM = Span(start=10.0, end=110.0)
+
+
+class Said:
+    """Subtitles that always say the same, at fifty seconds."""
+
+    def __init__(self, text: str, *, language: str | None = None, wanted: bool = False) -> None:
+        self.label = Label(language=language, wanted=wanted)
+        self.asked = False
+        self._text = text
+
+    def at(self, time: float) -> str:
+        self.asked = True
+        return self._text if time == 50 else ""
 
 
 @pytest.fixture
@@ -165,7 +180,7 @@ def test_what_did_not_change_is_the_same_object(viewer: Viewer) -> None:
 
 
 def test_subtitles_lie_in_the_middle_above_the_bar(viewer: Viewer) -> None:
-    viewer.subtitle = lambda time: "Said\nat fifty" if time == 50 else ""
+    viewer.offer([Said("Said\nat fifty", wanted=True)])
     (said,) = drawn(viewer)
     height, width, _ = said.pixels.shape
     assert said.x + width / 2 == pytest.approx(AREA[0] / 2, abs=1)
@@ -177,13 +192,60 @@ def test_subtitles_lie_in_the_middle_above_the_bar(viewer: Viewer) -> None:
 
 
 def test_subtitles_are_as_each_film_asks_until_the_viewer_chooses(viewer: Viewer) -> None:
-    viewer.subtitles_wanted = False
+    viewer.offer([Said("a")])
     assert not viewer.subtitled
-    viewer.subtitles_wanted = True
+    viewer.offer([Said("a", wanted=True)])
     assert viewer.subtitled
     tell(viewer, "t")
-    viewer.subtitles_wanted = True  # the same film again, or another
+    viewer.offer([Said("a", wanted=True)])  # the same film again, or another
     assert not viewer.subtitled
+
+
+def shown(viewer: Viewer) -> str | None:
+    """The language of the subtitles on the screen."""
+    asked: list[Said] = [text for text in viewer._texts if isinstance(text, Said)]
+    for text in asked:
+        text.asked = False
+    drawn(viewer)
+    return next((text.label.language for text in asked if text.asked), None)
+
+
+def test_one_key_leads_through_all_subtitles_and_to_none(viewer: Viewer) -> None:
+    viewer.offer([Said("a", language="eng"), Said("b", language="deu", wanted=True)])
+    seen = [shown(viewer)]
+    for _ in range(4):
+        tell(viewer, "t")
+        seen.append(shown(viewer))
+    assert seen == ["deu", None, "eng", "deu", None]
+
+
+def test_the_next_film_has_the_language_that_was_chosen(viewer: Viewer) -> None:
+    viewer.offer([Said("a", language="eng"), Said("b", language="deu")])
+    tell(viewer, "t", "t")
+    assert shown(viewer) == "deu"
+    viewer.offer([Said("a", language="deu"), Said("b", language="eng", wanted=True)])
+    assert shown(viewer) == "deu"
+    viewer.offer([])
+    assert shown(viewer) is None
+    tell(viewer, "t", "t")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"), [("deu", "deu"), (0, "eng"), ("fra", "eng"), ("none", None)]
+)
+def test_subtitles_may_be_chosen_before(
+    world: World, wanted: int | str, language: str | None
+) -> None:
+    viewer = Viewer(monotonic=world.monotonic, subtitles=wanted)
+    viewer.offer([Said("a", language="eng", wanted=True), Said("b", language="deu")])
+    assert shown(viewer) == language
+
+
+def test_another_sound_is_asked_for_where_there_is_one(viewer: Viewer) -> None:
+    assert tell(viewer, "a") is None
+    assert drawn(viewer), "it says so"
+    viewer.sounds = 2
+    assert tell(viewer, "a") == OtherSound()
 
 
 @pytest.mark.parametrize("area", [(64, 64), (320, 180), (1280, 720), (3840, 2160), (400, 1200)])

@@ -67,8 +67,8 @@ def test_a_list_of_rungs() -> None:
     found = master(MASTER)
     assert [v.height for v in found.variants] == [270, 360]
     assert found.variants[0].url == "https://cdn.example/film/270/index.m3u8"
-    sound = found.sound_of(found.variants[0])
-    assert sound is not None
+    sounds = found.sounds_of(found.variants[0])
+    (sound,) = (each for each in sounds if each.default)
     assert (sound.name, sound.url) == ("eng", "https://cdn.example/film/en.m3u8")
 
 
@@ -90,7 +90,7 @@ def test_a_list_of_segments() -> None:
 def test_sound_inside_is_no_rendition_apart() -> None:
     text = MASTER.replace(',URI="de.m3u8"', "").replace(',URI="en.m3u8"', "")
     found = master(text)
-    assert found.sound_of(found.variants[0]) is None
+    assert not found.sounds_of(found.variants[0])
 
 
 def test_sound_alone_is_played_where_there_is_nothing_else() -> None:

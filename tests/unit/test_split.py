@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.clips import make_clip
+from support.clips import join_tracks, make_clip, pitch
 from vidlift.errors import InputError
 from vidlift.sources.split import RATE, Split
 from vidlift.stages.ahead import ahead
+
+LANGUAGES = list(enumerate(["deu", "nld", "und"]))
 
 
 def test_both_sides_at_once(tmp_path: Path) -> None:
@@ -28,8 +30,7 @@ def test_both_sides_at_once(tmp_path: Path) -> None:
     assert samples.shape[1] == 2
     assert abs(len(samples) / RATE - 1) < 0.1
     # The sine that was put in: 440 Hz, a tenth of full scale.
-    spectrum = np.abs(np.fft.rfft(samples[2048 : 2048 + RATE // 2, 0]))
-    assert abs(int(spectrum.argmax()) * 2 - 440) <= 4
+    assert abs(pitch(chunks) - 440) <= 4
     assert 2500 < np.abs(samples[4096:-4096]).max() < 4500
 
 
@@ -52,6 +53,32 @@ def test_pictures_alone_once_muted(tmp_path: Path) -> None:
     with closing(Split(make_clip(tmp_path / "a.mp4", frames=12))) as split:
         split.mute()
         assert len(list(split.pictures)) == 12
+
+
+@pytest.mark.parametrize("wanted", [None, 0, "nld", 1, 2, 3])
+def test_of_several_sounds_the_one_that_is_wanted(tmp_path: Path, wanted: int | str | None) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=24, sounds=3)
+    tracks = [(clip, 0, {}), *((clip, n + 1, {"language": each}) for n, each in LANGUAGES)]
+    with closing(Split(join_tracks(tmp_path / "a.mkv", tracks), sound=wanted)) as split:
+        assert [sound.language for sound in split.sounds] == ["deu", "nld", None]
+        at = {"nld": 1, 1: 1, 2: 2}.get(wanted or 0, 0)
+        assert split.sound_at == at
+        assert split.sound is not None
+        assert abs(pitch(split.sound) - 440 * (at + 1)) <= 4
+
+
+def test_from_a_seek_on_another_sound_or_none(tmp_path: Path) -> None:
+    with closing(Split(make_clip(tmp_path / "a.mp4", frames=48, sounds=2))) as split:
+        first = split.pictures.begins
+        split.listen(1)
+        split.seek(first + 1)
+        assert split.sound is not None
+        assert abs(pitch(split.sound) - 880) <= 4
+        split.mute()
+        split.listen(0)
+        split.seek(first)
+        assert split.sound is None
+        assert len(list(split.pictures)) == 48
 
 
 @pytest.mark.parametrize("taken", [0, 1])

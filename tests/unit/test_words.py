@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from support.clips import make_clip
+from support.clips import join_tracks, make_clip
 from vidlift.player.film import Film
 from vidlift.sources.words import LENGTH_MAX, plain
 
@@ -57,8 +57,7 @@ def film(tmp_path: Path) -> Path:
 
 def test_what_is_said_is_known_once_its_pictures_are_read(film: Path) -> None:
     opened = Film(str(film))
-    words = opened.words
-    assert words is not None
+    (words,) = opened.words
     list(opened.frames(stop=None))
     said = [words.at(time) for time in (0.4, 0.5, 1.4, 1.5, 2.5, 3.0)]
     assert said == ["", "first", "first", "", "second", ""]
@@ -67,8 +66,7 @@ def test_what_is_said_is_known_once_its_pictures_are_read(film: Path) -> None:
 
 def test_after_a_seek_nothing_is_said_twice(film: Path) -> None:
     opened = Film(str(film))
-    words = opened.words
-    assert words is not None
+    (words,) = opened.words
     list(opened.frames(stop=None))
     opened.seek(0.0)
     list(opened.frames(stop=None))
@@ -76,7 +74,22 @@ def test_after_a_seek_nothing_is_said_twice(film: Path) -> None:
     opened.close()
 
 
+def test_of_several_each_says_its_own(tmp_path: Path) -> None:
+    tracks: list[tuple[Path, int, dict[str, str]]] = [
+        (make_clip(tmp_path / "clip.mp4", frames=48, sounds=0), 0, {})
+    ]
+    for language, text in (("eng", "first"), ("deu", "erstens")):
+        srt = tmp_path / f"{language}.srt"
+        srt.write_text(f"1\n00:00:00,500 --> 00:00:01,500\n{text}\n")
+        tracks.append((srt, 0, {"language": language}))
+    opened = Film(str(join_tracks(tmp_path / "both.mkv", tracks)))
+    list(opened.frames(stop=None))
+    said = {words.label.language: words.at(1.0) for words in opened.words}
+    assert said == {"eng": "first", "deu": "erstens"}
+    opened.close()
+
+
 def test_a_film_without_words_has_none(tmp_path: Path) -> None:
     opened = Film(str(make_clip(tmp_path / "film.mp4")))
-    assert opened.words is None
+    assert not opened.words
     opened.close()

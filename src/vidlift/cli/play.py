@@ -53,6 +53,16 @@ def play(
     eco: Annotated[
         bool, typer.Option("--eco", help="Save power: only the cheapest networks.")
     ] = False,
+    sound: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|LANGUAGE", help="The track to play, as the file calls it; a is the next."
+        ),
+    ] = None,
+    subtitles: Annotated[
+        str | None,
+        typer.Option(metavar="N|LANGUAGE|none", help="Those to show; t is the next, or none."),
+    ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Over and over.")] = False,
     duration: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Stop after so much of each film.")
@@ -110,6 +120,8 @@ def play(
         eco=eco,
         save=save,
         cached=cache,
+        sound=_track(sound),
+        subtitles=_track(subtitles),
         engine=engine or device,
         threads=threads,
     )
@@ -155,6 +167,11 @@ def _print_plan(source: str, options: PlayOptions) -> None:
     for name, engine, cost, verdict in found.rows:
         table.add_row("→" if name == found.rung else "", name, engine, f"{cost:.1f}", verdict)
     print_table(table)
+
+
+def _track(text: str | None) -> int | str | None:
+    """A track as it is counted inside, from 0."""
+    return int(text) - 1 if text is not None and text.isdecimal() else text
 
 
 def _scale(text: str) -> int | None:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
@@ -53,10 +54,12 @@ class HlsFilm:
         """
         self.name = shown(url)
         self._web = web or Web()
-        self._fetchers = [
-            Fetcher(self._web, cache=cache, patience=patience, clock=clock, pause=pause)
-            for _ in ("pictures", "sound", "text")
-        ]
+        self._fetcher = partial(
+            Fetcher, self._web, cache=cache, patience=patience, clock=clock, pause=pause
+        )
+        self._fetchers = [self._fetcher(), self._fetcher()]
+        """For pictures, for sound, and for each of the subtitles that were asked for."""
+
         try:
             self._open(url, choose)
         except BaseException:
@@ -68,9 +71,14 @@ class HlsFilm:
         self.card: Mapping[str, Any] = {}
         """The title's ``vidlift.json``, empty where the film is not one of ours."""
 
-        sound: Rendition | None = None
-        self.text: Rendition | None = None
-        """The subtitles to show, None where there are none."""
+        self.sounds: list[Rendition] = []
+        """What there is to choose from where the sound comes apart from the pictures."""
+
+        self.texts: list[Rendition] = []
+        """The subtitles there are."""
+
+        self.sound: Track | None = None
+        """The sound where it comes apart: what the film asks for, until ``listen``."""
 
         self._top = top.url
         if isinstance(top, MediaList):
@@ -83,14 +91,11 @@ class HlsFilm:
             self.pictures = Track(
                 self._fetchers[0], variants, options, came_from=top.url, choose=choose
             )
-            sound = top.sound_of(variants[0])
-            self.text = top.text_of(variants[0])
-        self.sound: Track | None = None
-        """The sound where it comes apart from the pictures."""
-
-        if sound is not None:
-            only = Variant(url=sound.url, bits_per_second=0, width=None, height=None, sounds=None)
-            self.sound = Track(self._fetchers[1], [only], [_FLAT], came_from=top.url)
+            self.sounds = top.sounds_of(variants[0])
+            self.texts = top.texts_of(variants[0])
+        if self.sounds:
+            asked = [at for at, sound in enumerate(self.sounds) if sound.default]
+            self.listen(next(iter(asked), 0))
         media = self.pictures.current()
         self.live = not media.ended
         self.seconds: float | None = None
@@ -122,6 +127,15 @@ class HlsFilm:
                 for v in track.variants
             ]
 
+    def listen(self, at: int) -> None:
+        """Receive another of the sounds from now on. Nobody may be taking from the one before."""
+        url = self.sounds[at].url
+        only = Variant(url=url, bits_per_second=0, width=None, height=None, sounds=None)
+        track = Track(self._fetchers[1], [only], [_FLAT], came_from=self._top)
+        if self.sound is not None:
+            track.keep = self.sound.keep
+        self.sound = track
+
     def keep(self, pictures: Keep, sound: Keep) -> None:
         """Have each piece handed on as it comes, in the thread that receives it."""
         self.pictures.keep = pictures
@@ -130,20 +144,20 @@ class HlsFilm:
 
     def end_captions(self) -> None:
         """End the fetching of subtitles soon, from any thread."""
-        self._fetchers[2].stop()
+        for fetcher in self._fetchers[2:]:
+            fetcher.stop()
 
-    def captions(self) -> Captions | None:
-        """What is said in the film, all of it as it comes; None where it has no subtitles.
+    def captions(self, text: Rendition) -> Captions:
+        """What is said in one of the subtitles, all of it as it comes; ``close`` it.
 
-        A list or a segment that cannot be had says nothing. ``close`` it.
+        A list or a segment that cannot be had says nothing.
         """
-        return None if self.text is None or self.live else ahead(self._captions(), depth=1000)
+        self._fetchers.append(self._fetcher())
+        return ahead(self._captions(text, self._fetchers[-1]), depth=1000)
 
-    def _captions(self) -> Iterator[Caption]:
-        fetcher = self._fetchers[2]
-        assert self.text is not None
+    def _captions(self, text: Rendition, fetcher: Fetcher) -> Iterator[Caption]:
         with suppress(NetworkError, InputError):
-            media = fetcher.playlist(self.text.url, came_from=self._top)
+            media = fetcher.playlist(text.url, came_from=self._top)
             for segment in media.segments if isinstance(media, MediaList) else ():
                 with suppress(NetworkError, InputError):
                     data = fetcher.document(segment.resource.url, came_from=media.url)

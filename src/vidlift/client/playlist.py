@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -124,13 +124,13 @@ class MasterList:
     sounds: tuple[Rendition, ...]
     texts: tuple[Rendition, ...] = ()
 
-    def sound_of(self, variant: Variant) -> Rendition | None:
-        """The rendition to play with it: the one marked as default, else the first."""
-        return _marked(each for each in self.sounds if each.group == variant.sounds)
+    def sounds_of(self, variant: Variant) -> list[Rendition]:
+        """The renditions of sound that may be played with it."""
+        return [each for each in self.sounds if each.group == variant.sounds]
 
-    def text_of(self, variant: Variant) -> Rendition | None:
-        """The subtitles to show with it, chosen alike."""
-        return _marked(each for each in self.texts if each.group == variant.texts)
+    def texts_of(self, variant: Variant) -> list[Rendition]:
+        """The subtitles that may be shown with it."""
+        return [each for each in self.texts if each.group == variant.texts]
 
 
 def looks_like(first_bytes: bytes) -> bool:
@@ -192,12 +192,6 @@ def _renditions(raw: Any, url: str, kind: str) -> Iterator[Rendition]:
                 language=media.language,
                 default=media.default == "YES",
             )
-
-
-def _marked(renditions: Iterable[Rendition]) -> Rendition | None:
-    """The one marked as default, else the first."""
-    group = list(renditions)
-    return next((each for each in group if each.default), group[0] if group else None)
 
 
 def _is_apart(media: Any, group: str | None) -> bool:

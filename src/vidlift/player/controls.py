@@ -22,7 +22,8 @@ class Control(Enum):
     QUIETER = "quieter"
     LOUDER = "louder"
     MUTE = "sound off, on"
-    WORDS = "subtitles on, off"
+    SOUND = "the next track of sound"
+    WORDS = "the next subtitles, none"
     FULL_SCREEN = "full screen on, off"
     PICTURE = "save the picture as a PNG"
     LOOP = "play it over and over, or once"
@@ -46,6 +47,7 @@ CONTROLS = {
     "9": Control.QUIETER,
     "0": Control.LOUDER,
     "m": Control.MUTE,
+    "a": Control.SOUND,
     "t": Control.WORDS,
     "f": Control.FULL_SCREEN,
     "s": Control.PICTURE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +13,7 @@ from vidlift.errors import UsageError
 from vidlift.frame import Frame
 from vidlift.player.viewer import Span
 from vidlift.sinks.screen import shown_size, turn
-from vidlift.sources import open_entry, shown_name
+from vidlift.sources import labels, open_entry, shown_name
 from vidlift.sources.split import Sound, Split
 from vidlift.sources.words import Words
 from vidlift.video import VideoInfo
@@ -31,9 +31,17 @@ LAST = 0.1
 class Film:
     """A file or an http(s) URL. ``close`` it when no thread takes from it any more."""
 
-    def __init__(self, where: str, *, save: Path | None = None, cached: bool = True) -> None:
+    def __init__(
+        self,
+        where: str,
+        *,
+        save: Path | None = None,
+        cached: bool = True,
+        sound: labels.Wanted | None = None,
+    ) -> None:
         """``save``: the file that what is received goes into as well; see ``finish``.
 
+        ``sound``: the track to play, where it is there.
         ``cached``: what is received is kept for another time. Raises ``InputError``,
         ``NetworkError``; ``UsageError`` and ``OutputError`` for what cannot be saved.
         """
@@ -50,7 +58,7 @@ class Film:
             if self._keeper is not None:
                 undo.callback(self._keeper.abandon)
             self.split: Split | HlsSplit = self._open.enter_context(
-                closing(_split(self._entry, self.name))
+                closing(_split(self._entry, self.name, sound))
             )
             undo.pop_all()
         self.info: VideoInfo = self.split.pictures.info
@@ -81,8 +89,22 @@ class Film:
         return self.split.sound
 
     @property
-    def words(self) -> Words | HlsWords | None:
-        """Text subtitles that lie beside the pictures, None where there are none."""
+    def sounds(self) -> tuple[labels.Label, ...]:
+        """The tracks of sound to choose from."""
+        return self.split.sounds
+
+    @property
+    def sound_at(self) -> int:
+        """Which of them is played."""
+        return self.split.sound_at
+
+    def listen(self, at: int) -> None:
+        """Play another track of sound from the next ``seek`` on."""
+        self.split.listen(at)
+
+    @property
+    def words(self) -> Sequence[Words | HlsWords]:
+        """Text subtitles that lie beside the pictures."""
         return self.split.words
 
     @property
@@ -166,11 +188,13 @@ def _keeper(entry: Any, save: Path) -> Keeper:
     return Keeper(entry, save)
 
 
-def _split(entry: Any, name: str) -> Split | HlsSplit:
+def _split(entry: Any, name: str, sound: labels.Wanted | None) -> Split | HlsSplit:
     """Sound and pictures apart. What plays from a network is loaded for a network only."""
     if isinstance(entry, Path):
-        return Split(entry, name=name)
+        return Split(entry, name=name, sound=sound)
     from vidlift.client.hls import HlsFilm
     from vidlift.sources.hls import HlsSplit
 
-    return HlsSplit(entry) if isinstance(entry, HlsFilm) else Split(entry, name=name)
+    if isinstance(entry, HlsFilm):
+        return HlsSplit(entry, sound=sound)
+    return Split(entry, name=name, sound=sound)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vidlift.descriptor import SCALES
 from vidlift.errors import UsageError
+from vidlift.sources.labels import Wanted
 
 DISPLAYS = ("window", "none")
 
@@ -39,6 +40,12 @@ class PlayOptions:
 
     cached: bool = True
     """Keep what is received on the disk for another time, within bounds."""
+
+    sound: Wanted | None = None
+    """The track of sound to play, where a film has it; None: what each film asks for."""
+
+    subtitles: Wanted | None = None
+    """The subtitles to show, likewise; ``none``: none of them."""
 
     engine: str = "auto"
     threads: int | None = None

@@ -26,12 +26,12 @@ from vidlift.player.options import PlayOptions
 from vidlift.player.power import EnergyMeter
 from vidlift.player.schedule import NOT_BEGUN, Tally, enlarge
 from vidlift.player.sound import Feeder
-from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo, Viewer
+from vidlift.player.viewer import Leave, Open, OtherFilm, OtherSound, Quit, SeekTo, Viewer
 from vidlift.receipt import Receipt, peak_memory_mb, process_age, stage_times
 from vidlift.rgb import to_rgb
 from vidlift.sinks.speaker import Speaker
 from vidlift.sinks.window import Window
-from vidlift.sources import shown_name
+from vidlift.sources import labels, shown_name
 from vidlift.stages.ahead import ahead
 from vidlift.stages.pair import pair
 
@@ -67,7 +67,11 @@ class _Session:
         self._options = options
         self._stack = stack
         self._dummy = options.display == "none"
-        self._viewer = Viewer(monotonic=time.monotonic, super_resolve=options.super_resolve)
+        self._viewer = Viewer(
+            monotonic=time.monotonic,
+            super_resolve=options.super_resolve,
+            subtitles=options.subtitles,
+        )
         self._viewer.loop = options.loop
         self._viewer.status = self._status
         self._record, self._tally, self._meter = Record(), Tally(), Meter()
@@ -79,7 +83,10 @@ class _Session:
         self._energy = EnergyMeter()
         self._power_seen = self._begun
         self._saved: Path | None = None
-        self._film = Film(films[0], save=options.save, cached=options.cached)
+        self._sound = options.sound
+        """The track of sound that is wanted of any film."""
+
+        self._film = Film(films[0], save=options.save, cached=options.cached, sound=self._sound)
         stack.callback(lambda: self._film.close())
         self._window = stack.enter_context(closing(self._open_window()))
         self._speaker = self._open_speaker()
@@ -120,20 +127,46 @@ class _Session:
             return index + 1
         return 0 if self._viewer.loop else None
 
-    def _subtitle(self) -> None:
-        """Have the viewer see the subtitles of this film; unasked, only if it asks for that."""
-        words = self._film.words
-        self._viewer.subtitle = (lambda _time: "") if words is None else words.at
-        self._viewer.subtitles_wanted = words is not None and words.wanted
+    def _offer(self) -> None:
+        """Have the viewer choose between the tracks of this film, and say what is not there."""
+        film, viewer = self._film, self._viewer
+        viewer.sounds = 0 if self._speaker is None or film.sound is None else len(film.sounds)
+        viewer.offer(film.words)
+        texts = [words.label for words in film.words]
+        for kind, tracks, wanted in (
+            ("sound", film.sounds, self._options.sound),
+            ("subtitles", texts, self._options.subtitles),
+        ):
+            if wanted not in (None, labels.NONE) and labels.find(tracks, wanted) is None:
+                self._warnings.append(
+                    f"{film.name} has no {kind} {labels.shown(wanted)}; "
+                    f"it has {labels.listed(tracks)}"
+                )
+
+    def _listen_on(self) -> None:
+        """Play the next of the film's tracks of sound."""
+        film = self._film
+        if film.saving is not None:
+            self._viewer.say("the sound that is saved cannot change")
+            return
+        at = (film.sound_at + 1) % len(film.sounds)
+        film.listen(at)
+        self._sound = film.sounds[at]
+        self._viewer.say(f"sound {labels.called(film.sounds, at)}")
 
     def _play_film(self) -> Leave | None:
         """Play the film that is open, with all seeks; returns why it was left."""
         at: float | None = None
-        self._subtitle()
+        self._offer()
         while True:
             leave = self._play_from(at)
             match leave:
                 case SeekTo(time=at):
+                    continue
+                case OtherSound():
+                    self._listen_on()
+                    assert self._loop is not None
+                    at = self._loop.position
                     continue
                 case Open(where):
                     try:
@@ -189,7 +222,7 @@ class _Session:
         """Close the film that was left and open another, or the same again."""
         self._leave_film(ended=ended and self._options.duration is None)
         self._chooser.close()
-        self._film = Film(where, cached=self._options.cached)
+        self._film = Film(where, cached=self._options.cached, sound=self._sound)
         self._window.begin(**self._window_options())
         if self._speaker is None:
             self._film.split.mute()

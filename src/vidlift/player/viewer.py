@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from vidlift.player import overlay
 from vidlift.player.controls import CONTROLS, SEEKS, Control, key_list
 from vidlift.player.schedule import Wish
 from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer
 from vidlift.sinks.window import Sprite
+from vidlift.sources.labels import NONE, Label, Wanted, called, find, marked
 
 MESSAGE_FOR = 1.5
 """Seconds that a message stays."""
@@ -36,6 +37,11 @@ class SeekTo:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSound:
+    """The next of the film's tracks of sound."""
+
+
+@dataclass(frozen=True, slots=True)
 class OtherFilm:
     step: int
     """How many further in the list."""
@@ -50,8 +56,19 @@ class Open:
     """Those to play after it."""
 
 
-Leave: TypeAlias = Quit | SeekTo | OtherFilm | Open
+Leave: TypeAlias = Quit | SeekTo | OtherSound | OtherFilm | Open
 """Why the loop of a film should be left."""
+
+
+class Text(Protocol):
+    """Subtitles: ``sources.words.Words``, ``sources.captions.HlsWords``."""
+
+    @property
+    def label(self) -> Label: ...
+
+    def at(self, time: float) -> str:
+        """What is said at a media time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +89,14 @@ class Span:
 class Viewer:
     """What the viewer set, over all films of a run. Not thread-safe, but for ``wish``."""
 
-    def __init__(self, *, monotonic: Callable[[], float], super_resolve: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        monotonic: Callable[[], float],
+        super_resolve: bool = True,
+        subtitles: Wanted | None = None,
+    ) -> None:
+        """``subtitles``: those to show, wherever a film has them; None: what each film asks for."""
         self._monotonic = monotonic
         self.super_resolve = super_resolve
         self.wish = Wish()
@@ -90,14 +114,18 @@ class Viewer:
         self.status: Callable[[], overlay.Rows] = tuple
         """Gives the figures that ``i`` shows."""
 
-        self.subtitle: Callable[[float], str] = lambda _time: ""
-        """What is said at a media time."""
+        self.sounds = 0
+        """Tracks of sound there are to choose from."""
 
-        self.subtitles_wanted = True
-        """Whether the film asks for its subtitles to be shown."""
+        self._texts: Sequence[Text] = ()
+        self._text = 0
+        """Which of the subtitles are shown, if any are."""
 
-        self._subtitled: bool | None = None
-        """What the viewer chose, for all films; None: what each asks for."""
+        self._wanted = subtitles
+        """Which of them the viewer chose, for all films."""
+
+        self._subtitled: bool | None = None if subtitles is None else subtitles != NONE
+        """Whether the viewer chose to have any, for all films; None: what each asks for."""
 
         self._info = self._help = False
         self._message: tuple[str, float] = ("", 0.0)
@@ -110,10 +138,41 @@ class Viewer:
         """What samples are multiplied by: as loud as ears judge half a scale to be half."""
         return 0.0 if self.muted else (self.volume / 100) ** 2
 
+    def offer(self, texts: Sequence[Text]) -> None:
+        """The subtitles of the film that comes."""
+        self._texts = texts
+        labels = self._labels()
+        wanted = find(labels, self._wanted)
+        self._text = marked(labels) if wanted is None else wanted
+
     @property
     def subtitled(self) -> bool:
-        """Whether subtitles are shown."""
-        return self.subtitles_wanted if self._subtitled is None else self._subtitled
+        """Whether subtitles are shown, where there are any."""
+        if self._subtitled is None:
+            return bool(self._texts) and self._texts[self._text].label.wanted
+        return self._subtitled
+
+    def _labels(self) -> list[Label]:
+        return [text.label for text in self._texts]
+
+    def _said(self, time: float) -> str:
+        return self._texts[self._text].at(time) if self.subtitled and self._texts else ""
+
+    def _next_subtitles(self) -> None:
+        """Show the subtitles, then those after them; after the last, none."""
+        if not self.subtitled:
+            self._subtitled = True
+        else:
+            self._text += 1
+            self._subtitled = self._text < len(self._texts)
+            self._text %= max(1, len(self._texts))
+        labels = self._labels()
+        if not self._subtitled or not labels:
+            self.say("no subtitles")
+        else:
+            self._wanted = labels[self._text]
+            several = len(labels) > 1
+            self.say(f"subtitles {called(labels, self._text)}" if several else "subtitles")
 
     def say(self, message: str) -> None:
         """Show a line for a moment."""
@@ -161,7 +220,7 @@ class Viewer:
         if area[0] < 64 or area[1] < 64:
             return []
         barred = now < self._bar_until
-        if self.subtitled and (words := self.subtitle(time)):
+        if words := self._said(time):
             bottom = overlay.bar_box(area)[1] - area[1] - size if barred else -2 * size
             draw(
                 ("subtitle", words),
@@ -253,8 +312,11 @@ class Viewer:
             case Control.HELP:
                 self._help = not self._help
             case Control.WORDS:
-                self._subtitled = not self.subtitled
-                self.say("subtitles" if self.subtitled else "no subtitles")
+                self._next_subtitles()
+            case Control.SOUND if self.sounds > 1:
+                return OtherSound()
+            case Control.SOUND:
+                self.say("no other sound")
             case Control.FULL_SCREEN:
                 self.full_screen = not self.full_screen
             case Control.PICTURE:

@@ -7,28 +7,34 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from vidlift.client.captions import Caption
+from vidlift.sources.labels import Label
 
 if TYPE_CHECKING:
     from vidlift.client.hls import Captions, HlsFilm
+    from vidlift.client.playlist import Rendition
+
+
+def of_rendition(rendition: Rendition) -> Label:
+    """The label of what has a list of its own."""
+    return Label(
+        language=rendition.language, title=rendition.name or None, wanted=rendition.default
+    )
 
 
 class HlsWords:
     """What is said when; asked by one thread. ``close`` it, more than once if need be."""
 
-    def __init__(self, film: HlsFilm, base: Callable[[], Fraction | None]) -> None:
+    def __init__(self, film: HlsFilm, text: Rendition, base: Callable[[], Fraction | None]) -> None:
         """``base`` gives the media time of the film's beginning, None while it is not known."""
-        assert film.text is not None
-        self.wanted = film.text.default
-        """Whether the film asks for them to be shown."""
-
-        self._film, self._base = film, base
+        self.label = of_rendition(text)
+        self._film, self._text, self._base = film, text, base
         self._arriving: Captions | None = None
         self._cues: list[Caption] = []
 
     def at(self, time: float) -> str:
         """What is said at a media time, as far as it has come; never waits for the network."""
         if self._arriving is None:
-            self._arriving = self._film.captions()
+            self._arriving = self._film.captions(self._text)
         while self._arriving is not None and self._arriving.ready:
             cue = next(self._arriving, None)
             if cue is None:

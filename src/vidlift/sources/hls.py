@@ -21,9 +21,11 @@ from vidlift.client.hls import HlsFilm
 from vidlift.client.track import Piece, Track
 from vidlift.errors import InputError, NetworkError
 from vidlift.frame import Frame
-from vidlift.sources.captions import HlsWords
+from vidlift.sources import labels
+from vidlift.sources.captions import HlsWords, of_rendition
 from vidlift.sources.decode import open_container
-from vidlift.sources.split import RATE, Sound, SoundChunk, Split, sound_stream
+from vidlift.sources.labels import Label
+from vidlift.sources.split import RATE, Sound, SoundChunk, Split, sound_streams
 from vidlift.video import VideoInfo
 
 if TYPE_CHECKING:
@@ -135,18 +137,28 @@ class Times:
 class HlsSplit:
     """Sound and pictures of an HLS film. Used as ``Split`` is; ``film`` stays the caller's."""
 
-    def __init__(self, film: HlsFilm) -> None:
-        """Receives the beginning and decodes the first picture."""
+    def __init__(self, film: HlsFilm, *, sound: labels.Wanted | None = None) -> None:
+        """Receives the beginning and decodes the first picture. ``sound`` as for ``Split``."""
         self.name = film.name
         self.film = film
         self._times = Times()
         self._gains = Gains(film.card)
         self._muted = False
-        self.words: HlsWords | None = None
-        """Text subtitles, None where there are none."""
+        self.words = tuple(
+            HlsWords(film, text, lambda: self._times.base)
+            for text in ([] if film.live else film.texts)
+        )
+        """Text subtitles."""
 
-        if film.text is not None and not film.live:
-            self.words = HlsWords(film, lambda: self._times.base)
+        self.sounds: tuple[Label, ...] = tuple(map(of_rendition, film.sounds))
+        """The tracks of sound there are to choose from, where they come apart."""
+
+        self.sound_at = labels.marked(self.sounds)
+        """Which of them is played."""
+
+        wanted = labels.find(self.sounds, sound)
+        if wanted is not None and wanted != self.sound_at:
+            self.listen(wanted)
         self.sound: HlsSound | ApartSound | None = None
         self._begin(0.0, since=None)
         self._start = self.pictures.begins
@@ -179,6 +191,11 @@ class HlsSplit:
             return None
         return self._gains.gain(float(frame.pts - self._times.base), frame.size, model)
 
+    def listen(self, at: int) -> None:
+        """From the next ``seek`` on give another track of sound."""
+        self.film.listen(at)
+        self.sound_at = at
+
     def mute(self) -> None:
         """The sound is not wanted (any more)."""
         self._muted = True
@@ -193,8 +210,8 @@ class HlsSplit:
     def close(self) -> None:
         """Let go of all but the film. Both sides must be at rest."""
         self._end_runs()
-        if self.words is not None:
-            self.words.close()
+        for each in self.words:
+            each.close()
 
     def _begin(self, start: float, *, since: Fraction | None) -> None:
         film, times = self.film, self._times
@@ -380,14 +397,12 @@ class ApartSound:
                 continue
             broken = 0
             with container:
-                stream = sound_stream(container)
-                if stream is None:
-                    continue
-                sound = iter(Sound(iter(container.demux(stream)), self._lost))
-                for chunk in sound:
-                    by = self._times.move(run.first, chunk.pts)
-                    yield from _moved(iter([chunk]), by, self._since)
-                    yield from _moved(sound, by, self._since)
+                for stream in sound_streams(container)[:1]:
+                    sound = iter(Sound(iter(container.demux(stream)), self._lost))
+                    for chunk in sound:
+                        by = self._times.move(run.first, chunk.pts)
+                        yield from _moved(iter([chunk]), by, self._since)
+                        yield from _moved(sound, by, self._since)
 
 
 def _moved(

@@ -23,7 +23,8 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from vidlift.errors import InputError
-from vidlift.sources import decode, words
+from vidlift.sources import decode, labels, words
+from vidlift.sources.labels import Label
 from vidlift.sources.parks import Parks
 from vidlift.sources.pictures import Pictures
 from vidlift.sources.sdr import ToSdr
@@ -49,18 +50,33 @@ class SoundChunk:
 class Split:
     """Sound and pictures of one file. Each side may be iterated in a thread of its own, once."""
 
-    def __init__(self, where: str | Path | BinaryIO, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        where: str | Path | BinaryIO,
+        *,
+        name: str | None = None,
+        sound: labels.Wanted | None = None,
+    ) -> None:
         """Opens the file and decodes its first picture. Raises ``InputError``.
 
-        ``sound`` is None where the file has none that can be decoded.
+        ``sound`` is the track to play; where it is not there, the one that the file asks for.
+        The side of that name is None where the file has none that can be decoded.
         """
         self.name = name or str(where)
         self._container = decode.open_container(where, name=self.name)
         try:
             self._video = decode.video_stream(self._container, name=self.name)
-            self._audio = sound_stream(self._container)
-            self.words = words.find(self._container)
-            """Text subtitles, as far as they came by with the rest; None: there are none."""
+            self._audios = sound_streams(self._container)
+            self.sounds: tuple[Label, ...] = tuple(map(labels.of_stream, self._audios))
+            """The tracks of sound there are to choose from."""
+
+            wanted = labels.find(self.sounds, sound)
+            self.sound_at = labels.marked(self.sounds) if wanted is None else wanted
+            """Which of them is played."""
+
+            self._muted = False
+            self.words = words.of(self._container)
+            """Text subtitles, as far as they came by with the rest."""
 
             self._to_sdr = ToSdr(time_base=self._video.time_base or Fraction(1, av.time_base))
             self._begin()
@@ -99,10 +115,14 @@ class Split:
         if failed is not None:
             raise InputError(f"{self.name} cannot be sought in: {failed}") from failed
 
+    def listen(self, at: int) -> None:
+        """From the next ``seek`` on give another track of sound."""
+        self.sound_at = at
+
     def mute(self) -> None:
         """The sound is not wanted (any more): its side ends, nothing is parked for it."""
         self._shared.drop_following()
-        self._audio = None
+        self._muted = True
 
     def stop(self) -> None:
         """End both sides soon, from any thread: nobody waits for the other any longer."""
@@ -116,10 +136,10 @@ class Split:
 
     def _begin(self, *, since: Fraction | None = None) -> None:
         """Both sides from where the container stands, what was over before ``since`` left out."""
-        video, audio = self._video, self._audio
+        video = self._video
+        audio = self._audios[self.sound_at] if self._audios and not self._muted else None
         streams: list[Any] = [video] if audio is None else [video, audio]
-        if self.words is not None:
-            streams.append(self.words.stream)
+        streams += [each.stream for each in self.words]
         self._shared = Parks(
             self._without_words(self._container.demux(streams)),
             leading=video.index,
@@ -140,9 +160,10 @@ class Split:
 
     def _without_words(self, packets: Iterator[Any]) -> Iterator[Any]:
         """Packets of pictures and sound; those of subtitles are taken in as they come by."""
+        said_in = {each.index: each for each in self.words}
         for packet in packets:
-            if self.words is not None and packet.stream.index == self.words.index:
-                self.words.add(packet)
+            if packet.stream.index in said_in:
+                said_in[packet.stream.index].add(packet)
             else:
                 yield packet
 
@@ -197,11 +218,9 @@ class Sound:
                 self.lost["a packet of sound could not be decoded"] += 1
 
 
-def sound_stream(container: InputContainer) -> AudioStream | None:
-    """The sound to play: the one marked as default, else the first that can be decoded."""
-    streams = [s for s in container.streams.audio if s.codec_context is not None]
-    marked = [s for s in streams if s.disposition & av.stream.Disposition.default]
-    return next(iter(marked or streams), None)
+def sound_streams(container: InputContainer) -> list[AudioStream]:
+    """The streams of sound that can be decoded."""
+    return [stream for stream in container.streams.audio if stream.codec_context is not None]
 
 
 def _resampler() -> av.AudioResampler:

@@ -10,6 +10,8 @@ from typing import Any
 import av
 from av.container import InputContainer
 
+from vidlift.sources import labels
+
 TEXT_CODECS = ("srt", "subrip", "ass", "ssa", "mov_text", "webvtt", "text")
 """Subtitles that are text. Pictures of text, as on discs, are not shown."""
 
@@ -40,13 +42,8 @@ class Words:
     def __init__(self, stream: Any) -> None:
         self.stream = stream
         self.index: int = stream.index
+        self.label = labels.of_stream(stream)
         self._cues: deque[Cue] = deque(maxlen=KEPT_MAX)
-
-    @property
-    def wanted(self) -> bool:
-        """Whether the file asks for them to be shown."""
-        flags = av.stream.Disposition.default | av.stream.Disposition.forced
-        return bool(self.stream.disposition & flags)
 
     def add(self, packet: Any) -> None:
         """Take in a packet of the stream. One that cannot be decoded says nothing."""
@@ -68,14 +65,13 @@ class Words:
         return "\n".join(cue.text for cue in tuple(self._cues) if cue.start <= time < cue.end)
 
 
-def find(container: InputContainer) -> Words | None:
-    """The text subtitles to show: those the file asks for, else the first; None: there are none."""
-    found = [
+def of(container: InputContainer) -> tuple[Words, ...]:
+    """The text subtitles of a file."""
+    return tuple(
         Words(stream)
         for stream in container.streams.subtitles
         if stream.codec_context is not None and stream.codec_context.name in TEXT_CODECS
-    ]
-    return next((words for words in found if words.wanted), found[0] if found else None)
+    )
 
 
 def plain(dialogue: bytes) -> str:
