@@ -23,6 +23,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from vidlift.errors import ModelError
 from vidlift.evaluation import machine, runtimes
 from vidlift.evaluation.timing import Job, interleaved
 
@@ -69,8 +70,11 @@ def main() -> None:
     jobs.append(Job(name="product", run=lambda: product(values), frames=1))
     for channels in CHANNELS:
         for name, setup in PATHS.items():
-            for layers in (SHALLOW, DEEP):
-                jobs.append(_net(channels, layers, setup, name, options.threads))
+            try:
+                for layers in (SHALLOW, DEEP):
+                    jobs.append(_net(channels, layers, setup, name, options.threads))
+            except ModelError as error:
+                sys.stderr.write(f"{name}: {error}\n")
     times = {
         job.name: taken.median_ms / 1000
         for job, taken in zip(jobs, interleaved(jobs, rounds=options.rounds), strict=True)
@@ -93,7 +97,7 @@ def _rates(times: dict[str, float]) -> list[Rate]:
     most = max(rate for _, _, rate in found)
     for channels in CHANNELS:
         work = 2 * 9 * channels**2 * SIZE[0] * SIZE[1] / 1e9
-        for name in PATHS:
+        for name in (each for each in PATHS if f"{channels}, {DEEP}, {each}" in times):
             shallow, deep = (times[f"{channels}, {n}, {name}"] for n in (SHALLOW, DEEP))
             layer = (deep - shallow) / (DEEP - SHALLOW)
             found.append((f"3x3, {channels} to {channels} channels", name, work / layer))
