@@ -1,14 +1,17 @@
 """Which published networks do ours leave no reason to use?
 
-    python benchmarks/domination.py
+    python benchmarks/domination.py [--speed NAME]
 
 Reads what ``quality.py`` (in each precision that it was run in) and ``speed.py`` found, and
-writes ``results/domination.md`` and the chart ``results/domination.png``. Ends with 1 where a
-peer is not dominated.
+writes ``results/domination.md`` and the chart ``results/domination.png``; for times that
+``speed.py`` wrote by another name, ``speed-avx2``, files of that ending. Ends with 1 where a peer
+is not dominated.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +27,13 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
-    times = {each.name: each.speed for each in report.load(RESULTS / "speed.json")}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--speed", default="speed", help="of the results of speed.py")
+    speed: str = parser.parse_args().speed
+    name = "domination" + speed.removeprefix("speed")
+    where = RESULTS / f"{speed}.json"
+    times = {each.name: each.speed for each in report.load(where)}
+    timed_on = tables.machine(json.loads(where.read_text())["made"])
     exact = report.with_speed(report.load(RESULTS / "quality.json"), times)
     rough = [
         figures
@@ -36,15 +45,16 @@ def main() -> int:
     page = (
         "# Domination\n\nA published network is dominated where one of ours is at least as good "
         "on Set5, Set14, B100 and clean Vid4 and takes at most "
-        f"{SHARE:.0%} of its time, each on what is fastest for it (`docs/measurement.md`).\n\n"
+        f"{SHARE:.0%} of its time, each on what is fastest for it (`docs/measurement.md`). Times "
+        f"are of {timed_on}\n"
         f"{_section('Both in float32', in_float32)}\n"
         f"{_section('Both at their best precision', at_best)}"
     )
     if left_out := domination.not_timed(exact):
         page += f"\nIn the range of cost, but not timed: {', '.join(left_out)}.\n"
-    (RESULTS / "domination.md").write_text(page)
+    (RESULTS / f"{name}.md").write_text(page)
     sys.stdout.write(page)
-    draw([_for_chart(each) for each in exact if _shown(each)], RESULTS / "domination.png")
+    draw([_for_chart(each) for each in exact if _shown(each)], RESULTS / f"{name}.png")
     return 0 if all(each.dominated for each in [*in_float32, *at_best]) else 1
 
 

@@ -106,8 +106,8 @@ def _page(figures: Sequence[Figures], taken_on: str) -> str:
     parts = [
         "# Speed\n\nMilliseconds a frame to 1080p, median, and in brackets the ratio to the first "
         f"row's {setups[0]}. Ours run in OpenVINO in float32 and mixed precision as Vidlift's "
-        "engines run them, which leave the last shuffle to numpy at ×2 and ×4; else, and for the "
-        f"peers, the file is run as it is.\n\n{taken_on}"
+        "engines run them, which leave the last shuffle to numpy; else, and for the peers, the "
+        f"file is run as it is.\n\n{taken_on}"
     ]
     for scale in SCALES:
         rows = [
