@@ -24,7 +24,7 @@ RESULTS = Path(__file__).parent / "results"
 ENDINGS = (".mp4", ".mov", ".mkv", ".webm", ".ts", ".m4v", ".avi")
 MATROSKA = (".mkv", ".webm")
 
-PLAIN = "from vidlift.cli.main import run; run()"
+PLAIN = "from vidlift.cli import run; run()"
 QUICK = f"""
 from dataclasses import replace
 from vidlift.sinks.file import CODECS

@@ -162,7 +162,7 @@ def _get(connection: HTTPConnection, path: str) -> bytes:
 @contextmanager
 def _ours(library: Path) -> Iterator[tuple[int, int]]:
     port = _free_port()
-    program = [sys.executable, "-c", "from vidlift.cli.main import run; run()"]
+    program = [sys.executable, "-c", "from vidlift.cli import run; run()"]
     command = [*program, "cloud", "serve", str(library), "--port", str(port), "--no-log"]
     with _running(command, port) as process:
         yield port, process

@@ -1,6 +1,6 @@
 """``python -m vidlift``: the program, where its script is not on the path."""
 
-from vidlift.cli.main import run
+from vidlift.cli import run
 
 if __name__ == "__main__":
     run()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from support.clips import make_clip
 from vidlift.color import ColorTags, Range, Siting
@@ -103,6 +105,34 @@ class TestTags:
         assert info.color.range is frames[0].color.range is Range.STUDIO
         # Red in BT.709, studio range.
         assert [int(plane[8, 8]) for plane in frames[0].planes] == [63, 102, 240]
+
+    def test_a_grey_picture_is_not_of_the_matrix_of_rgb(self, tmp_path: Path) -> None:
+        Image.new("L", (32, 32), 90).save(tmp_path / "grey.png")
+        info, frames, _ = read(tmp_path / "grey.png")
+        assert info.color.matrix == frames[0].color.matrix == 2
+        assert info.layout == "gray"
+
+    @pytest.mark.parametrize("kind", ["jpg", "png", "tiff"])
+    def test_what_a_camera_notes_hides_nothing(self, tmp_path: Path, kind: str) -> None:
+        notes = Image.Exif()
+        notes[ExifTags.Base.Orientation] = 6
+        where = tmp_path / f"photo.{kind}"
+        Image.new("RGB", (32, 16), (200, 0, 0)).save(where, exif=notes)
+        info, frames, _ = read(where)
+        assert frames[0].size == (32, 16)
+        assert info.display_matrix is not None or kind != "jpg", "taken upright"
+
+
+class TestTimes:
+    def test_pictures_of_avi_keep_their_order_and_number(self, tmp_path: Path) -> None:
+        frames, options = 40, {"preset": "fast", "bf": "2"}
+        shown = read(make_clip(tmp_path / "a.mp4", frames=frames, sounds=0, options=options))[1]
+        where = make_clip(tmp_path / "a.avi", frames=frames, sounds=0, options=options)
+        _, found, lost = read(where)
+        assert (len(found), lost) == (frames, {})
+        assert {b.pts - a.pts for a, b in pairwise(found)} == {Fraction(1, 24)}
+        for frame, wanted in zip(found, shown, strict=True):
+            assert np.array_equal(frame.luma, wanted.luma)
 
 
 class TestChangesOnTheWay:

@@ -197,6 +197,11 @@ class TestSurvey:
     def test_one_picture_has_no_rate(self, tmp_path: Path) -> None:
         assert survey(make_clip(tmp_path / "one.mp4", frames=1), name="one").rate is None
 
+    @pytest.mark.parametrize("kind", ["mp4", "mkv"])
+    def test_a_film_that_starts_late_is_whole(self, kind: str, tmp_path: Path) -> None:
+        late = make_clip(tmp_path / f"late.{kind}", frames=24, start=Fraction(10), sounds=0)
+        assert survey(late, name="late").damage is None
+
     @pytest.mark.parametrize("ending", ["mkv", "webm"])
     def test_a_file_cut_short(self, ending: str, tmp_path: Path) -> None:
         codec = "libvpx-vp9" if ending == "webm" else "libx264"

@@ -31,7 +31,7 @@ warmup = 2
 
 
 def train_by_two(recipe: Path, folder: Path, out: Path) -> None:
-    own = [sys.executable, "-c", "from vidlift.cli.main import run; run()"]
+    own = [sys.executable, "-c", "from vidlift.cli import run; run()"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     options = ["--device", "cpu", "--threads", "1", "--no-bf16"]
     what = ["model", "train", recipe, "--data", folder, "--out", out, *options]

@@ -199,7 +199,7 @@ def _play(
     return {"scale": scale, "size": size, **found}
 
 
-_PROGRAM = "from vidlift.cli.main import run; run()"
+_PROGRAM = "from vidlift.cli import run; run()"
 
 
 def _start(extra: dict[str, Any]) -> float | None:

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from vidlift import __version__
+from vidlift.cli import INTERRUPTED
 from vidlift.cli.bench import bench
 from vidlift.cli.cloud import cloud
 from vidlift.cli.console import err, out
@@ -24,9 +25,6 @@ from vidlift.cli.probe import probe
 from vidlift.cli.upscale import upscale
 from vidlift.cli.verify import verify
 from vidlift.errors import VidliftError
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 class _Program(TyperGroup):
@@ -101,8 +99,3 @@ app.add_typer(cloud, name="cloud")
 
 app.add_typer(model, name="model")
 app.add_typer(data, name="data")
-
-
-def run() -> None:
-    """Entry point of the console script."""
-    app()

@@ -138,11 +138,11 @@ def play(
         if fresh and save is not None and save.exists():
             warn(f"what was received is in {save}")
         raise
+    if report is not None:
+        receipt.save(report)
     for warning in receipt.warnings:
         warn(warning)
     print_receipt(receipt)
-    if report is not None:
-        receipt.save(report)
 
 
 def _print_plan(source: str, options: PlayOptions) -> None:

@@ -20,6 +20,8 @@ def check_report(report: Path | None, *, apart_from: tuple[str | Path, ...] = ()
     if any(report.resolve() == Path(other).resolve() for other in apart_from):
         raise UsageError(f"the report {report} would replace a file of this very run")
     try:
+        if report.is_fifo():  # to open it would wait for its reader
+            return
         fresh = not report.exists()
         report.open("a").close()
         if fresh:

@@ -113,13 +113,13 @@ def upscale(
         check_report(report, apart_from=(source,))
         with shown(Path(source).name, quiet=no_progress) as progress:
             receipt = judge(source, options, sink=sink, expected=verify, report=progress)
+    if report is not None:
+        receipt.save(report)
     for warning in receipt.warnings:
         warn(warning)
     print_receipt(receipt)
     if "digest" in receipt.extra:
         out.print(f"digest {receipt.extra['digest']}", soft_wrap=True)
-    if report is not None:
-        receipt.save(report)
 
 
 def _received(source: str, save: Path) -> str:

@@ -103,7 +103,9 @@ def upscale_file(
     container = container_of(where)
     folder = job_folder(where)
     # Whether an output that is there beside unfinished work is of that work, the journal knows.
-    _check_output(source, where, may_exist=options.overwrite or folder.exists())
+    with _writing(where):  # a name may be too long
+        begun = folder.exists()
+    _check_output(source, where, may_exist=options.overwrite or begun)
     with options.open_work(str(source)) as work:
         check_format(work.after, options.encoder)
         check_container(container, options.encoder.codec, work.after)

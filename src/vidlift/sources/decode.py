@@ -208,6 +208,16 @@ def _hdr(picture: av.VideoFrame) -> tuple[MasteringDisplay | None, ContentLight 
     return mastering, light
 
 
+def _unknown(cls: type[Any], value: int) -> Any:
+    """A kind that FFmpeg knows and PyAV does not, such as EXIF: one such would hide all others."""
+    kind = object.__new__(cls)
+    kind._name_, kind._value_ = f"UNKNOWN_{value}", value
+    return kind
+
+
+SideData._missing_ = classmethod(_unknown)  # type: ignore[assignment]
+
+
 def _side_data(picture: av.VideoFrame, kind: SideData) -> bytes | None:
     found: Any = picture.side_data
     return bytes(found[kind]) if kind in found else None

@@ -23,6 +23,9 @@ FORMATS = {
 }
 """Pixel formats taken as they are, in FFmpeg's names: our layout and depth."""
 
+UNSPECIFIED = 2
+"""The matrix of a grey picture that says it is R'G'B'."""
+
 RGB_BECOMES = ColorTags(matrix=1, range=Range.STUDIO)
 """What R'G'B' is converted to: BT.709, studio range. Its primaries and transfer stay."""
 
@@ -44,7 +47,7 @@ def tags_of(picture: av.VideoFrame) -> ColorTags:
     """The tags of a picture once it is in the nearest format."""
     rgb = _is_rgb(picture.format)
     return ColorTags(
-        matrix=RGB_BECOMES.matrix if rgb else int(picture.colorspace),
+        matrix=RGB_BECOMES.matrix if rgb else int(picture.colorspace) or UNSPECIFIED,
         primaries=int(picture.color_primaries),
         transfer=int(picture.color_trc),
         range=RGB_BECOMES.range if rgb else _range(picture),

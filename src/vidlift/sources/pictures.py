@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice, pairwise
 
 import av
 from av.video.stream import VideoStream
@@ -17,6 +17,9 @@ from vidlift.sources import decode
 from vidlift.sources.deinterlace import progressive
 from vidlift.sources.formats import Converter
 from vidlift.video import VideoInfo
+
+GUESSED = 16
+"""Pictures by which it is seen whether guessed times are in order."""
 
 
 class Pictures:
@@ -47,7 +50,7 @@ class Pictures:
         if not stream.codec_context.is_open:
             stream.codec_context.thread_type = "AUTO"
             stream.codec_context.options = decode.EXPORTED
-        pictures = self._decode()
+        pictures = self._timed(self._decode())
         first = next(pictures, None)
         if first is None:
             raise InputError(f"{name}: no picture of its video can be decoded")
@@ -69,6 +72,27 @@ class Pictures:
 
     def close(self) -> None:
         self._frames.close()
+
+    def _timed(self, pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """Pictures of AVI, which has no times of its own: FFmpeg guesses them, out of order where
+        there are B-frames; they are then shown in the rhythm in which they were decoded."""
+        if self._stream.container.format.name != "avi":
+            yield from pictures
+            return
+        first = list(islice(pictures, GUESSED))
+        guessed, decoded = [p.pts for p in first], [p.dts for p in first if p.dts is not None]
+        if _forward(guessed) or not decoded or not _forward(decoded):
+            yield from chain(first, pictures)
+            return
+        at, step = (guessed[0] or 0), 1
+        before = decoded[0]
+        for picture in chain(first, pictures):
+            if picture is not first[0]:
+                # Of the last ones, which the decoder held back, it does not say when.
+                step = step if picture.dts is None else picture.dts - before
+                before, at = before + step, at + step
+            picture.pts = at
+            yield picture
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         while True:
@@ -135,6 +159,13 @@ class Pictures:
         return decode.to_frame(
             picture, self._converter, pts=pts, duration=duration, sar=self.info.sar
         )
+
+
+def _forward(times: Sequence[int | None]) -> bool:
+    return all(
+        before is not None and after is not None and before < after
+        for before, after in pairwise(times)
+    )
 
 
 def _since(frames: Iterator[Frame], time: Fraction) -> Generator[Frame]:

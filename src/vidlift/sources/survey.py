@@ -107,7 +107,9 @@ def _read(container: InputContainer, main: int) -> _Seen:
 def _stated_end(container: InputContainer) -> Fraction | None:
     if container.duration is None or not container.format.name.startswith(_SAY_HOW_LONG):
         return None
-    return Fraction((container.start_time or 0) + container.duration, av.time_base)
+    # Matroska says when it ends, where others say how long they last.
+    begins = 0 if container.format.name.startswith("matroska") else container.start_time or 0
+    return Fraction(begins + container.duration, av.time_base)
 
 
 def _sha256(entry: Path | BinaryIO) -> str:
