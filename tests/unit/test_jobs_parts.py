@@ -17,9 +17,10 @@ from vidlift import models
 from vidlift.errors import InputError, UsageError
 from vidlift.frame import Frame
 from vidlift.jobs.damage import Watched
-from vidlift.jobs.join import container_of, timetable
+from vidlift.jobs.join import container_of
 from vidlift.jobs.journal import Journal, open_journal
 from vidlift.jobs.probe import probe
+from vidlift.jobs.timetable import timetable
 from vidlift.jobs.work import Work, scaled, segments
 from vidlift.models.auto import Stream
 from vidlift.sources.survey import survey
@@ -36,6 +37,20 @@ def _coded(draw: st.DrawFn) -> tuple[list[int], int]:
     return [int(times[0]), *rest], int(times[-1])
 
 
+@st.composite
+def _grouped(draw: st.DrawFn) -> tuple[list[int], int]:
+    """Times of frames at a rate that varies little, in groups of which the last is decoded first,
+    as encoders do, and the end; the first frame is shown at zero."""
+    steps = draw(st.lists(st.integers(20, 40), min_size=1, max_size=40))
+    times = [int(time) for time in np.cumsum([0, *steps])]
+    coded, at = times[:1], 1
+    while at < len(times) - 1:
+        after = min(at + draw(st.integers(1, 4)), len(times) - 1)
+        coded += [times[after - 1], *times[at : after - 1]]
+        at = after
+    return coded, times[-1]
+
+
 class TestTimetable:
     @given(_coded())
     def test_it_holds_for_any_order(self, made: tuple[list[int], int]) -> None:
@@ -44,8 +59,30 @@ class TestTimetable:
         order = np.argsort(coded)
         assert (coded[order] + durations[order] == [*coded[order][1:], end]).all()
         assert (decoded <= coded).all(), "no frame is shown before it is decoded"
-        assert (decoded == coded).any(), "and none is decoded earlier than need be"
+        assert (np.diff(decoded) > 0).all(), "what muxers ask for"
+
+    @given(_grouped())
+    def test_without_a_gap_readers_are_told_how_long_each_is_shown(
+        self, made: tuple[list[int], int]
+    ) -> None:
+        coded, end = np.array(made[0], np.int64), made[1]
+        durations, decoded = timetable(coded, end=end)
+        assert (decoded <= coded).all()
+        assert (decoded == coded).any(), "none is decoded earlier than need be"
         assert (np.diff(decoded) == durations[:-1]).all(), "what readers take for durations"
+
+    @pytest.mark.parametrize("start", [0, 1, 40, 80, 400, 4000])
+    @pytest.mark.parametrize("gap", [40, 80, 400, 100_000])
+    def test_a_gap_among_frames_that_are_reordered_stays_where_it_is(
+        self, start: int, gap: int
+    ) -> None:
+        order = np.array([0, 3, 1, 2, 7, 5, 4, 6, 11, 9, 8, 10])
+        coded = start + 40 * order + np.where(order >= 6, gap, 0)
+        _, decoded = timetable(coded, end=int(coded.max()) + 40)
+        assert (decoded <= coded).all()
+        assert coded[0] - decoded[0] <= 4 * 160
+        waits = (coded - decoded)[decoded <= 0]
+        assert start == 0 or (waits >= coded[0] - decoded[0]).all(), "by which mov sets its start"
 
     def test_without_reordering_a_frame_is_decoded_when_it_is_shown(self) -> None:
         durations, decoded = timetable(np.array([5, 7, 20], np.int64), end=22)

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import heapq
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import lcm
+from math import floor, lcm
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import av
 import numpy as np
+from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 from numpy.typing import NDArray
 
-from vidlift.errors import OutputError, UsageError
+from vidlift.errors import InputError, OutputError, UsageError
+from vidlift.jobs.damage import ADVICE
+from vidlift.jobs.timetable import timetable
 from vidlift.sources.decode import open_container, video_stream
 from vidlift.video import VideoInfo
 
@@ -69,23 +74,45 @@ def check_container(container: str, codec: str, info: VideoInfo) -> None:
 
 
 def join(
-    picture: Picture, source: str | Path | BinaryIO, target: Path, *, container: str, name: str
+    picture: Picture,
+    source: str | Path | BinaryIO,
+    target: Path,
+    *,
+    container: str,
+    name: str,
+    keep_going: bool = False,
 ) -> list[str]:
-    """Write ``target``; returns what was left out, a line each.
+    """Write ``target``; returns what was left out or moved, a line each.
 
-    Raises ``OutputError`` when it cannot be written, with whatever was written left behind.
+    Raises ``OutputError`` when it cannot be written, and ``InputError`` when the input cannot be
+    read or, unless ``keep_going``, holds packets that no muxer takes; with whatever was written
+    left behind.
     """
     warnings: list[str] = []
+    covers = _covers(source, name=name) if container == "matroska" else {}
     with open_container(source, name=name) as entry:
         copied = list(copyable(entry, container, warnings, name=name))
+        later = _until_zero(picture, copied)
+        if later:
+            picture = _moved(picture, later)
+            warnings.append(
+                f"its times begin before zero, where few players start: all are {float(later):.3f} "
+                "s later in the output"
+            )
+        rest = _Rest(
+            entry=entry,
+            streams=copied,
+            covers=covers,
+            later=later,
+            name=name,
+            keep_going=keep_going,
+        )
+        options = _options(picture, container, copied)
         try:
-            with av.open(
-                str(target), "w", format=container, options=_options(picture, container, copied)
-            ) as out:
-                _write(picture, entry, copied, out)
+            with av.open(f"file:{target}", "w", format=container, options=options) as out:
+                warnings += _write(picture, rest, out)
         except (av.FFmpegError, OSError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise OutputError(f"cannot write {target}: {reason}") from error
+            raise OutputError(f"cannot write {target}: {_reason(error)}") from error
     if container == "matroska" and _finer_than_milliseconds(picture):
         warnings.append(
             "Matroska keeps times in whole milliseconds: this video's are finer and were rounded; "
@@ -94,11 +121,65 @@ def join(
     return warnings
 
 
-def _write(
-    picture: Picture, entry: InputContainer, copied: list[Stream], out: OutputContainer
-) -> None:
-    main = video_stream(entry, name=entry.name)
-    with av.open(str(picture.segments[0][0]), "r") as first:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rest:
+    """What of the input goes along with the picture."""
+
+    entry: InputContainer
+    streams: list[Stream]
+    covers: dict[int, bytes]
+    """Pictures that become attachments, by the number of their stream."""
+
+    later: Fraction
+    """What is added to all times, in seconds."""
+
+    name: str
+    keep_going: bool
+
+
+_REFUSALS = (av.InvalidDataError, av.PatchWelcomeError, av.ArgumentError)
+"""What a muxer says to a packet that is not as it should be; not what it says to a full disk."""
+
+
+def _write(picture: Picture, rest: _Rest, out: OutputContainer) -> list[str]:
+    """Returns what of the rest was passed over."""
+    stream = _picture_stream(picture, video_stream(rest.entry, name=rest.name), out)
+    twins = _twins(rest, out)
+    out.metadata.update(_kept(rest.entry.metadata))
+    out.set_chapters([_later(chapter, rest.later) for chapter in rest.entry.chapters()])
+    out.start_encoding()
+    names = {twins[old.index].index: described(old) for old in rest.streams if old.index in twins}
+    refused: dict[str, list[Fraction]] = defaultdict(list)
+    warnings: list[str] = []
+    for time, packet in heapq.merge(
+        _picture_packets(picture, stream), _copied_packets(rest, twins, warnings), key=_when
+    ):
+        try:
+            out.mux_one(packet)
+        except _REFUSALS as error:
+            if packet.stream_index not in names:
+                raise
+            what = names[packet.stream_index]
+            if not rest.keep_going:
+                raise InputError(
+                    f"{rest.name}: {what}: a packet at {float(time - rest.later):.3f} s cannot be "
+                    f"copied: {_reason(error)}; what is finished is kept, and {ADVICE}"
+                ) from error
+            refused[what].append(time - rest.later)
+    for what, times in refused.items():
+        warnings.append(
+            f"{what}: {len(times)} x a packet that is damaged is left out, "
+            f"first at {float(times[0]):.3f} s"
+        )
+    return warnings
+
+
+def _reason(error: Exception) -> object:
+    return getattr(error, "strerror", None) or error
+
+
+def _picture_stream(picture: Picture, main: Stream, out: OutputContainer) -> Stream:
+    with av.open(f"file:{picture.segments[0][0]}", "r") as first:
         # Opaque: its decoder is not asked whether it can encode as well.
         stream = out.add_stream_from_template(first.streams.video[0], opaque=True)
     _tag(stream, main)
@@ -109,14 +190,32 @@ def _write(
         stream.set_display_matrix(picture.info.display_matrix)
     if out.format.name == "mp4" and stream.codec_context.name == "hevc":
         stream.codec_context.codec_tag = "hvc1"  # what Apple's players ask for
-    twins = {old.index: _twin(old, out) for old in copied}
-    out.metadata.update(_kept(entry.metadata))
-    out.set_chapters(entry.chapters())
-    flowing = [old for old in copied if not isinstance(old, AttachmentStream)]
-    for _, packet in heapq.merge(
-        _picture_packets(picture, stream), _copied_packets(entry, flowing, twins), key=_when
-    ):
-        out.mux_one(packet)
+    return stream
+
+
+def _until_zero(picture: Picture, streams: Iterable[Stream]) -> Fraction:
+    """How much later everything has to be for nothing to begin before zero.
+
+    Nothing where the picture does not: sound may, for a codec's run-up.
+    """
+    begins = picture.segments[0][1]
+    if begins >= 0:
+        return Fraction(0)
+    for stream in streams:
+        if stream.start_time is not None and stream.time_base is not None:
+            begins = min(begins, stream.start_time * stream.time_base)
+    unit = picture.info.time_base
+    return -floor(begins / unit) * unit
+
+
+def _moved(picture: Picture, later: Fraction) -> Picture:
+    segments = tuple((path, start + later) for path, start in picture.segments)
+    return replace(picture, segments=segments, end=picture.end + later)
+
+
+def _later(chapter: Any, later: Fraction) -> Any:
+    ticks = round(later / chapter["time_base"]) if later else 0
+    return {**chapter, "start": chapter["start"] + ticks, "end": chapter["end"] + ticks}
 
 
 def _finer_than_milliseconds(picture: Picture) -> bool:
@@ -149,42 +248,60 @@ def presented(picture: Picture) -> NDArray[np.int64]:
     return np.fromiter((int(time / unit) for time in times), np.int64)
 
 
-def timetable(coded: NDArray[np.int64], *, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Durations and decoding times of frames, from their pts in order of decoding.
-
-    ISO files store, for each sample in order of decoding, how long until the next is decoded, and
-    readers take that for how long the sample is *shown*. So decoding times are laid out such that
-    both are the same, and begin early enough for no frame to be shown before it is decoded.
-    ``end`` is when the last frame stops being shown, in the unit of ``coded``.
-    """
-    shown = np.sort(coded)
-    durations = np.diff(np.append(shown, end))[np.searchsorted(shown, coded)]
-    since_start = np.concatenate([[0], np.cumsum(durations)[:-1]])
-    return durations, since_start + np.min(coded - since_start)
-
-
 def _packets(picture: Picture) -> Iterator[tuple[Fraction, Any]]:
     """Every packet of the picture, and the time that its segment counts from."""
     for segment, start in picture.segments:
-        with av.open(str(segment), "r") as container:
+        with av.open(f"file:{segment}", "r") as container:
             for packet in container.demux(video=0):
                 if packet.size:
                     yield start, packet
 
 
-def _copied_packets(
-    entry: InputContainer, streams: list[Stream], twins: dict[int, Stream]
-) -> Iterator[Timed]:
-    if not streams:
+def _copied_packets(rest: _Rest, twins: dict[int, Stream], warnings: list[str]) -> Iterator[Timed]:
+    streams = [old for old in rest.streams if old.index in twins]
+    flowing = [old for old in streams if not _is_attached(twins[old.index])]
+    if not flowing:
         return
+    sounds = {stream.index for stream in flowing if isinstance(stream, AudioStream)}
+    before: dict[int, int] = {}
     latest = Fraction(0)
-    for packet in entry.demux(streams):
-        if not packet.size:
-            continue  # the empty packet that ends a stream
-        if packet.dts is not None and packet.time_base is not None:
-            latest = packet.dts * packet.time_base
-        packet.stream = twins[packet.stream_index]
-        yield latest, packet
+    try:
+        for packet in _demux(rest.entry, flowing):
+            index, dts = packet.stream_index, packet.dts
+            if dts is not None and packet.time_base is not None:
+                latest = dts * packet.time_base + rest.later
+                if index in sounds and not packet.duration:
+                    # Of all these, ISO files keep the last packet's alone.
+                    packet.duration = dts - before.get(index, dts)
+                before[index] = dts
+            _put_off(packet, rest.later)
+            packet.stream = twins[index]
+            yield latest, packet
+    except _ReadError as error:
+        what = f"{rest.name}: cannot be read on from {float(latest - rest.later):.3f} s: {error}"
+        if not rest.keep_going:
+            raise InputError(f"{what}; what is finished is kept, and {ADVICE}") from error
+        warnings.append(f"{what}; sound and subtitles end there")
+
+
+class _ReadError(Exception):
+    """Of the input, not of what is written at the same time."""
+
+
+def _demux(entry: InputContainer, streams: list[Stream]) -> Iterator[Any]:
+    try:
+        for packet in entry.demux(streams):
+            if packet.size:  # an empty packet ends a stream
+                yield packet
+    except (av.FFmpegError, OSError) as error:
+        raise _ReadError(_reason(error)) from error
+
+
+def _put_off(packet: Any, later: Fraction) -> None:
+    if later and packet.time_base is not None:
+        ticks = round(later / packet.time_base)
+        packet.dts = None if packet.dts is None else packet.dts + ticks
+        packet.pts = None if packet.pts is None else packet.pts + ticks
 
 
 def copyable(
@@ -192,13 +309,12 @@ def copyable(
 ) -> Iterator[Stream]:
     """The streams of the input that go along; what the container cannot hold is named instead."""
     main = video_stream(entry, name=name)
-    for stream in entry.streams:
+    # Where a cover becomes an attachment, it is read after all tracks.
+    for stream in sorted(entry.streams, key=lambda each: _is_cover(each) or _is_attached(each)):
+        what = described(stream)
         if stream.index == main.index:
             continue
-        cover = bool(stream.disposition & Disposition.attached_pic)
-        kind = "picture" if cover else stream.type
-        what = f"stream {stream.index} ({kind}, {codec_name(stream)})"
-        if stream.type == "video" and not cover:
+        if stream.type == "video" and not _is_cover(stream):
             warnings.append(f"{what} is left out: one video is super-resolved, the first")
         elif _can_hold(container, stream):
             yield stream
@@ -206,20 +322,89 @@ def copyable(
             warnings.append(f"{what} is left out: {container} cannot hold it")
 
 
+def described(stream: Stream) -> str:
+    """What messages call a stream of the input."""
+    kind = "picture" if _is_cover(stream) else stream.type
+    return f"stream {stream.index} ({kind}, {codec_name(stream)})"
+
+
 def codec_name(stream: Stream) -> str:
     context = stream.codec_context
     return context.codec.canonical_name if context is not None else "unknown codec"
 
 
+def _is_cover(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _is_attached(stream: Stream) -> bool:
+    return isinstance(stream, AttachmentStream)
+
+
+_COVERS = {
+    "mjpeg": ("cover.jpg", "image/jpeg"),
+    "png": ("cover.png", "image/png"),
+    "gif": ("cover.gif", "image/gif"),
+    "tiff": ("cover.tiff", "image/tiff"),
+}
+"""How Matroska names a cover of a codec, and which kinds are told to be pictures."""
+
+
+def _covers(source: str | Path | BinaryIO, *, name: str) -> dict[int, bytes]:
+    """The pictures that lie beside the video, by the number of their stream.
+
+    To be read apart: they are part of the header of what is written.
+    """
+    found: dict[int, bytes] = {}
+    with open_container(source, name=name) as entry:
+        try:
+            for packet in _demux(entry, list(entry.streams)):
+                if not _is_cover(packet.stream):
+                    break  # pictures come before all else
+                found.setdefault(packet.stream_index, bytes(packet))
+        except _ReadError as error:
+            raise InputError(f"{name}: cannot be read: {error}") from error
+    if not isinstance(source, (str, Path)):
+        source.seek(0)  # it is read again
+    return found
+
+
 def _can_hold(container: str, stream: Stream) -> bool:
     """Ask the muxer itself, on a container in memory: only it knows all its rules."""
+    if container == "matroska" and _is_cover(stream):
+        return codec_name(stream) in _COVERS
     try:
         with av.open(io.BytesIO(), "w", format=container) as trial:
-            _twin(stream, trial)
+            twin = _twin(stream, trial)
             trial.start_encoding()
+            if isinstance(stream, AudioStream) and codec_name(stream).startswith("pcm_"):
+                # Which channels it holds is looked at when the file is finished.
+                trial.mux_one(_silence(twin, stream.codec_context.layout.nb_channels))
     except (av.FFmpegError, OSError, ValueError, RuntimeError):
         return False
     return True
+
+
+def _silence(stream: Stream, channels: int) -> Any:
+    """Some samples, whatever the bytes in one."""
+    packet: Any = av.Packet(bytes(24 * channels))
+    packet.pts = packet.dts = 0
+    packet.time_base, packet.stream = stream.time_base, stream
+    return packet
+
+
+def _twins(rest: _Rest, out: OutputContainer) -> dict[int, Stream]:
+    """The streams of the output by the number that theirs has in the input."""
+    twins: dict[int, Stream] = {}
+    for old in rest.streams:
+        if out.format.name == "matroska" and _is_cover(old):
+            if old.index in rest.covers:
+                name, kind = _COVERS[codec_name(old)]
+                name = old.metadata.get("filename", name)
+                twins[old.index] = out.add_attachment(name, kind, rest.covers[old.index])
+        else:
+            twins[old.index] = _twin(old, out)
+    return twins
 
 
 def _twin(old: Stream, out: OutputContainer) -> Stream:
@@ -228,9 +413,20 @@ def _twin(old: Stream, out: OutputContainer) -> Stream:
         kind = old.mimetype or "application/octet-stream"
         return out.add_attachment(old.name or f"attachment-{old.index}", kind, old.data)
     new: Stream = out.add_stream_from_template(old)
+    if isinstance(new, AudioStream):
+        _say_layout(new)
     _tag(new, old)
     new.time_base = old.time_base
     return new
+
+
+def _say_layout(sound: AudioStream) -> None:
+    """Where it is not said which channels there are: the usual ones of that number, if any are."""
+    context = sound.codec_context
+    channels = context.layout.nb_channels
+    if context.layout.name == f"{channels} channels":
+        with suppress(ValueError):
+            context.layout = AudioLayout(f"{channels}c")
 
 
 def _tag(new: Stream, old: Stream) -> None:

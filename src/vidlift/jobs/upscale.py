@@ -118,7 +118,7 @@ def upscale_file(
             warnings = journal.made(where)
             if warnings is None:
                 _check_output(source, where, may_exist=options.overwrite)
-                warnings = [*job.encode(), *job.join(container)]
+                warnings = [*job.encode(), *job.join(container, keep_going=options.keep_going)]
                 whole = job.whole(container)
                 journal.expect(whole, warnings)
                 _move(whole, where)
@@ -157,7 +157,7 @@ class _Job:
         self._journal.end(warnings)
         return warnings
 
-    def join(self, container: str) -> list[str]:
+    def join(self, container: str, *, keep_going: bool) -> list[str]:
         """Write the whole output into the job's folder; returns what was left out."""
         journal = self._journal
         picture = Picture(
@@ -167,7 +167,14 @@ class _Job:
         )
         name = self._work.name
         with opened_bytes(self._work.source) as entry:
-            return join(picture, entry, self.whole(container), container=container, name=name)
+            return join(
+                picture,
+                entry,
+                self.whole(container),
+                container=container,
+                name=name,
+                keep_going=keep_going,
+            )
 
     def whole(self, container: str) -> Path:
         return self._journal.folder / f"whole.{container}"

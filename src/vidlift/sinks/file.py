@@ -171,7 +171,7 @@ class FileSink:
         # times before zero.
         asked = {"avoid_negative_ts": "disabled"}
         try:
-            self._container = av.open(str(where), "w", format=container, options=asked)
+            self._container = av.open(f"file:{where}", "w", format=container, options=asked)
             try:
                 self._stream = self._add_stream(options)
                 with ordinary_threads():
