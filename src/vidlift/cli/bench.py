@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidlift.cli.console import err, out, plain_table, print_table
+from vidlift.cli.report import check_report, save_json
 from vidlift.errors import ModelError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ HEAD_ROOM = 0.75
 """Share of a frame's time that a network may take for the player to choose it."""
 
 RATES = (24, 25, 30, 50, 60)
+
+MOST_PIXELS = 7680 * 4320
+"""Of a small picture; what larger ones take, no machine that plays films has."""
 
 
 def bench(
@@ -75,6 +81,11 @@ def bench(
 
     if rounds < 1:
         raise UsageError(f"a bench has at least one round, got {rounds}")
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"seconds to play are a number, 0 or more, got {seconds:g}")
+    check_report(report)
+    if chart is not None and (chart.is_dir() or not chart.parent.is_dir()):
+        raise OutputError(f"cannot write the chart {chart}: it is a folder, or in none")
     found: dict[str, Any] = {**machine.about(), "threads": threads, "networks": [], "play": []}
     speeds: list[Speed] = []
     for scale in scales or (2, 3, 4):
@@ -82,14 +93,19 @@ def bench(
             raise UsageError(f"scale {scale}: there are networks for 2, 3 and 4")
         small = _size(size) if size else timing.SIZE[scale]
         err.print(f"vidlift: timing networks at {small[0]}x{small[1]}, x{scale}")
-        timed = foretell(
-            scale,
-            small,
-            engines=_engines(engines, threads=threads),
-            against=against or (),
-            threads=threads,
-            rounds=rounds,
-        )
+        try:
+            timed = foretell(
+                scale,
+                small,
+                engines=_engines(engines, threads=threads),
+                against=against or (),
+                threads=threads,
+                rounds=rounds,
+            )
+        except MemoryError as error:
+            raise UsageError(
+                f"pictures of {small[0]}x{small[1]}, x{scale}, take more memory than there is"
+            ) from error
         speeds += timed
         _print(timed)
     found["networks"] = [asdict(each) for each in speeds]
@@ -103,11 +119,7 @@ def bench(
             for scale in scales or (2, 3, 4)
             for engine in engines or ("auto",)
         ]
-    if report is not None:
-        try:
-            report.write_text(json.dumps(found, indent=2) + "\n")
-        except OSError as error:
-            raise OutputError(f"cannot write the report {report}: {error.strerror}") from error
+    save_json(report, found)
 
 
 def _engines(
@@ -124,10 +136,13 @@ def _engines(
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text, re.ASCII)
+    width, height = map(int, found.groups()) if found else (0, 0)
+    if not width * height:
         raise UsageError(f"a size is given as WxH, such as 480x270, got {text!r}")
-    return int(width), int(height)
+    if width * height > MOST_PIXELS:
+        raise UsageError(f"a small picture has at most {MOST_PIXELS} pixels (8K), got {text}")
+    return width, height
 
 
 def _print(speeds: Sequence[Speed]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,7 +48,7 @@ def pack(
         float | None,
         typer.Option(metavar="MB", help="How large the pack may be; files are drawn at random."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn at random.")] = 1,
 ) -> None:
     """Pack pictures and videos into the folder OUT, to train on.
 
@@ -65,8 +66,8 @@ def pack(
         raise UsageError(f"scale {scale}: sequences are for 2, 3 or 4")
     if codecs is not None and not sequences:
         raise UsageError("--codecs is what sequences go through: give --sequences as well")
-    if max_mb is not None and max_mb <= 0:
-        raise UsageError(f"a pack of at most {max_mb:g} MB holds nothing")
+    if max_mb is not None and not 0 < max_mb < math.inf:
+        raise UsageError(f"the most MB of a pack are a number above 0, got {max_mb:g}")
     degradation = degrade.Degradation() if codecs is None else degrade.parse(codecs)
     found = gather.files(entries)
     if max_mb is not None:

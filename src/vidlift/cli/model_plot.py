@@ -11,6 +11,8 @@ from vidlift.cli.console import out
 from vidlift.cli.model_train import need_torch
 from vidlift.errors import UsageError
 
+ENDINGS = (".png", ".svg", ".pdf")
+
 
 def plot(
     runs: Annotated[
@@ -25,5 +27,10 @@ def plot(
     *folders, chart = runs
     if not folders:
         raise UsageError("give at least one run and the chart to write: RUN... OUT.png")
+    if chart.suffix.lower() not in ENDINGS or chart.is_dir():
+        raise UsageError(
+            f"the last of these is the chart to write, a file ending in {', '.join(ENDINGS)}, "
+            f"got {chart}"
+        )
     plots.draw([history.read(folder) for folder in folders], chart)
     out.print(str(chart), soft_wrap=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from vidlift.cli.console import out
-from vidlift.cli.model_train import Data, need_torch
-from vidlift.errors import UsageError
+from vidlift.cli.model_train import Data, check_folder, need_torch
+from vidlift.errors import OutputError, UsageError
 
 BATCHES, BATCH = 16, 16
 """How many patches importance is measured on."""
@@ -37,6 +37,7 @@ def prune(
 
     if (folder / checkpoint.FILE).exists():
         raise UsageError(f"{folder} holds a run already; give another folder")
+    check_folder(folder)
     state = checkpoint.load(run / checkpoint.FILE)
     found = dataset.load(state.recipe, data)
     cut = patches.on_device(
@@ -47,7 +48,10 @@ def prune(
         seed=state.recipe.seed,
     )
     pruned = pruning.prune(state, to, [cut(step) for step in range(BATCHES)])
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
     checkpoint.save(folder / checkpoint.FILE, pruned.state)
     layers = ", ".join(map(str, sorted(pruned.layers))) or "none"
     out.print(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vidlift.cli.console import out
-from vidlift.cli.model_train import need_torch
+from vidlift.cli.model_train import check_folder, need_torch
 
 
 def quantize(
@@ -33,6 +33,7 @@ def quantize(
     compute in it as they are told.
     """
     need_torch()
+    check_folder(folder)
     from vidlift import models
     from vidlift.training import dataset, export
     from vidlift.training import quantize as quantizing

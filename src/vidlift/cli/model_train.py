@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidlift.cli.console import out
-from vidlift.errors import UsageError
+from vidlift.cli.console import out, warn
+from vidlift.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from vidlift.training.checkpoint import Checkpoint
     from vidlift.training.machine import Machine
     from vidlift.training.recipe import Recipe
+
+LOCK = "lock"
+"""File in the folder of a run that the process which trains there holds."""
 
 RecipeFile = Annotated[
     Path, typer.Argument(metavar="RECIPE.toml", help="What to train: see recipes/.")
@@ -131,9 +135,11 @@ def run_recipe(recipe: Recipe, *, data: Path, folder: Path | None, on: Machine) 
     folder = folder or Path("runs") / recipe.name
     cache = folder.parent / "taught"
     with (
+        held(folder),
         teachers.opened(recipe, cache=cache, threads=on.threads) as teacher,
         training_progress.shown(recipe.name) as report,
     ):
+        _tell_start(recipe, folder)
         state = loop.train(recipe, data=data, out=folder, on=on, teacher=teacher, report=report)
     if ranks.is_first():
         _tell(folder, state)
@@ -146,6 +152,9 @@ def run_together(recipes: Sequence[Recipe], *, data: Path, on: Machine) -> None:
 
     runs = Path("runs")
     with ExitStack() as stack:
+        for recipe in recipes:
+            stack.enter_context(held(runs / recipe.name))
+            _tell_start(recipe, runs / recipe.name)
         taught = [
             stack.enter_context(teachers.opened(recipe, cache=runs / "taught", threads=on.threads))
             for recipe in recipes
@@ -160,6 +169,60 @@ def run_together(recipes: Sequence[Recipe], *, data: Path, on: Machine) -> None:
         states = loop.train_together(jobs, data=data, on=on)
     for job, state in zip(jobs, states, strict=True):
         _tell(job.out, state)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Have the folder of a run for this process, and those of its ``torchrun``, alone.
+
+    Raises ``UsageError`` while another trains there, ``OutputError`` where it cannot be written. A
+    folder in which nothing came about is removed.
+    """
+    from vidlift.jobs.notes import alone
+    from vidlift.training import ranks
+
+    if not ranks.is_first():
+        yield
+        return
+    lock = folder / LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    except OSError as error:
+        raise OutputError(f"cannot write the run into {folder}: {error.strerror}") from error
+    with alone(lock, busy=f"another vidlift is training in {folder} at this moment"):
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                if [each.name for each in folder.iterdir()] == [LOCK]:
+                    lock.unlink()
+                    folder.rmdir()
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure, before the work, that files can be written into a folder that is there or is to
+    be made. Raises ``OutputError``."""
+    try:
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
+
+
+def _tell_start(recipe: Recipe, folder: Path) -> None:
+    """Tell where what a run begins from gives it less than the whole network."""
+    from vidlift.training import checkpoint, ranks, run
+
+    if recipe.start is None or not ranks.is_first() or (folder / checkpoint.FILE).exists():
+        return
+    came, layers = run.came_over(recipe)
+    if came < layers:
+        warn(
+            f"{came} of the {layers} layers of {recipe.name} come from {recipe.start}; the others, "
+            "of another shape or not there, begin anew"
+        )
 
 
 def _tell(folder: Path, state: Checkpoint) -> None:
@@ -186,6 +249,7 @@ def export(
     from vidlift.training import checkpoint
     from vidlift.training.export import write
 
+    check_folder(folder)
     state = checkpoint.load(run / checkpoint.FILE)
     where = write(state, folder, half=half, name=name)
     out.print(f"{where}: {where.stat().st_size} bytes, {state.step} steps", soft_wrap=True)

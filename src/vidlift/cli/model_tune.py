@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vidlift.cli.console import out, warn
-from vidlift.cli.model_train import Bf16, Device, RunFolder, Threads, need_torch
+from vidlift.cli.model_train import Bf16, Device, RunFolder, Threads, check_folder, held, need_torch
 from vidlift.cli.report import check_report, save_json
 
 
@@ -54,6 +54,7 @@ def tune(
     """
     need_torch()
     check_report(report)
+    check_folder(folder)
     from vidlift.cli import training_progress
     from vidlift.training import export, gather
     from vidlift.training import tune as tuning
@@ -62,14 +63,9 @@ def tune(
     videos = gather.videos([*on, *(more or [])])
     recipe = tuning.recipe_for(model, videos, crf=crf, name=name)
     machine = Machine(device=device, threads=threads, bf16=bf16)
-    with training_progress.shown(recipe.name) as show:
-        state, figures = tuning.tune(
-            recipe,
-            minutes=minutes,
-            out=run or Path("runs") / recipe.name,
-            on=machine,
-            report=show,
-        )
+    own = run or Path("runs") / recipe.name
+    with held(own), training_progress.shown(recipe.name) as show:
+        state, figures = tuning.tune(recipe, minutes=minutes, out=own, on=machine, report=show)
     where = export.write(state, folder, half=half, figures={"held_out": figures.as_json()})
     save_json(
         report,

@@ -130,7 +130,8 @@ class Architecture:
 ARCHITECTURES = {
     "plain": Architecture(
         pattern=re.compile(
-            r"plain-(?P<channels>\d+)x(?P<layers>\d+)(?:-fold(?P<fold>2))?(?:-(?P<padding>edge))?"
+            r"plain-(?P<channels>[1-9]\d{0,3})x(?P<layers>\d{1,4})"
+            r"(?:-fold(?P<fold>2))?(?:-(?P<padding>edge))?"
         ),
         build=Plain,
     ),
@@ -141,12 +142,22 @@ ARCHITECTURES = {
 
 def build(name: str, *, scale: int) -> Plain:
     """A new network of that architecture, with random weights. Raises ``UsageError``."""
+    row, said = _found(name)
+    return row.build(scale=scale, **said)
+
+
+def fold_of(name: str) -> int:
+    """How many pixels across a network works on at a position. Raises ``UsageError``."""
+    fold: int = _found(name)[1].get("fold", 1)
+    return fold
+
+
+def _found(name: str) -> tuple[Architecture, dict[str, Any]]:
+    """The row of an architecture, and what its name says."""
     for row in ARCHITECTURES.values():
         if found := row.pattern.fullmatch(name):
             said = {key: value for key, value in found.groupdict().items() if value}
-            return row.build(
-                scale=scale, **{k: int(v) if v.isdecimal() else v for k, v in said.items()}
-            )
+            return row, {k: int(v) if v.isdecimal() else v for k, v in said.items()}
     raise UsageError(
         f"no architecture named {name!r}; names look like plain-16x6 "
         "(16 channels, 6 body layers), plain-16x6-fold2 or plain-16x6-edge"

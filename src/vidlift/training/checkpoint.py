@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vidlift.errors import InputError
+from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.training import architectures
 from vidlift.training.architectures import Plain
 from vidlift.training.recipe import Recipe, parse
@@ -56,29 +58,89 @@ def averaged(state: Checkpoint) -> Plain:
 
 
 def save(where: Path, state: Checkpoint) -> None:
-    """Replace the file by the new state; a kill leaves one of the two, whole."""
+    """Replace the file by the new state; a kill leaves one of the two, whole.
+
+    Raises ``OutputError`` where it cannot be written; the old state is then left.
+    """
     content = {
         "format": FORMAT,
         "recipe": {n: getattr(state.recipe, n) for n in state.recipe.__dataclass_fields__},
         **{n: getattr(state, n) for n in state.__dataclass_fields__ if n != "recipe"},
     }
     part = where.with_suffix(".part")
-    with part.open("wb") as out:
-        torch.save(content, out)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(where)
+    try:
+        with part.open("wb") as out:
+            torch.save(content, out)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(where)
+    except (OSError, RuntimeError) as error:  # torch's own words for a write that failed
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
+        raise OutputError(f"cannot write the checkpoint {where}: {reason}") from error
 
 
 def load(where: Path) -> Checkpoint:
-    """Read a state; tensors and plain values only, no code. Raises ``InputError``."""
+    """Read a state; tensors and plain values only, no code. Raises ``InputError`` for what is no
+    state of this version, or has weights that its recipe's network has not."""
     try:
         content = torch.load(where, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"no checkpoint {where}") from None
     except Exception as error:  # torch raises many kinds for a file that is not its own
-        raise InputError(f"{where} is not a checkpoint: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise InputError(f"{where} is not a checkpoint: {first_line(error)}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{where} is not a checkpoint of this version of Vidlift")
-    recipe = parse(content.pop("recipe"), where=str(where))
-    return Checkpoint(recipe=recipe, **content)
+    try:
+        state = _state(content)
+        _check_weights(state)
+    except Exception as error:  # as many kinds as there are ways to damage a file
+        raise InputError(f"{where} is not a whole checkpoint: {first_line(error)}") from error
+    return state
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line; its kind where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return f"{lines[0]} {lines[1]}" if lines[0].endswith(":") and lines[1:] else lines[0]
+
+
+def _state(content: Mapping[str, Any]) -> Checkpoint:
+    known = {each.name: each for each in fields(Checkpoint)}
+    given = {name: value for name, value in content.items() if name != "format"}
+    if foreign := sorted(map(str, set(given) - set(known))):
+        raise UsageError(f"it should not have {', '.join(foreign)}")
+    needed = [
+        name
+        for name, each in known.items()
+        if each.default is MISSING and each.default_factory is MISSING and name not in given
+    ]
+    if needed:
+        raise UsageError(f"it lacks {', '.join(needed)}")
+    for name, value in given.items():
+        if not isinstance(value, _KINDS[str(known[name].type)]):
+            raise UsageError(f"its {name} is of another kind, {type(value).__name__}")
+    recipe = parse(given.pop("recipe"), where="its recipe")
+    return Checkpoint(recipe=recipe, **given)
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "Recipe": dict,
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "float": (int, float),
+    "dict[str, Any]": dict,
+}
+"""By annotation: what a value is in the file."""
+
+
+def _check_weights(state: Checkpoint) -> None:
+    """Raises an error where the weights are not those of the recipe's network."""
+    with torch.random.fork_rng(devices=[]):  # whoever loads a start draws as if nothing was built
+        network = architectures.build(state.recipe.architecture, scale=state.recipe.scale)
+    for weights in (state.average, state.network):
+        network.load_state_dict(weights)

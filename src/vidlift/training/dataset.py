@@ -53,6 +53,11 @@ def load(recipe: Recipe, data: Path) -> Dataset:
         videos = [data / title for title in recipe.titles]
         learnt, judged = titles.load(videos, scale=recipe.scale, crf=recipe.title_crf)
         training, held_out = training + learnt, held_out + judged
+    if not training:
+        raise InputError(
+            f"recipe {recipe.name} has nothing to learn from: every picture ({len(everything)}) is "
+            "held out for validation, as one photograph in twenty is, by its name; give more"
+        )
     return Dataset(training=training, held_out=held_out)
 
 

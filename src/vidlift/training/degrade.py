@@ -93,7 +93,8 @@ class Degradation:
         if unknown := [name for name, _ in self.codecs if name not in CODECS]:
             raise UsageError(f"no codec named {', '.join(unknown)}; there are {', '.join(CODECS)}")
         total = self.clean + sum(share for _, share in self.codecs)
-        if abs(total - 1) > 1e-6 or min(self.shares.values()) < 0:
+        right = all(0 <= share <= 1 for share in (self.clean, *(s for _, s in self.codecs)))
+        if not right or not abs(total - 1) <= 1e-6:  # a share that is no number is not right
             raise UsageError(f"the shares of a degradation add up to 1, got {total:g}")
 
     @property

@@ -51,9 +51,13 @@ def export(state: Checkpoint, *, half: bool = False) -> Model:
 
     ``half`` stores weights as float16, those behind the first layer rounded to what bfloat16 holds,
     so that computing there in bfloat16 changes the picture less. Raises ``ModelError`` where a
-    sample differs by more than 1.
+    sample differs by more than 1, or a weight is no finite number.
     """
     network = checkpoint.averaged(state)
+    if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
+        raise ModelError(
+            f"the run of {state.recipe.name} diverged: its weights are no numbers; train it anew"
+        )
     if half:
         _round(network)
     model = from_bytes(to_onnx(network, describe(state), half=half), where=state.recipe.name)
@@ -183,7 +187,7 @@ def write(
     ``name`` is that of the model, the recipe's unless said; the card names the recipe by its own.
     Raises ``OutputError`` where they cannot be written.
     """
-    named = replace(state, recipe=replace(state.recipe, name=name or state.recipe.name))
+    named = state if name is None else replace(state, recipe=replace(state.recipe, name=name))
     model = export(named, half=half)
     return _write(model, card_of(state, model, figures=figures), folder)
 

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidlift.errors import InputError
+from vidlift.errors import InputError, OutputError
 
 LOG = "log.jsonl"
 
 
 class Log:
-    """Writes ``log.jsonl``; lines of steps that will be done again go when a run goes on."""
+    """Writes ``log.jsonl``; lines of steps that will be done again go when a run goes on, and so
+    does one that was torn. Raises ``OutputError`` where it cannot be written."""
 
     def __init__(self, folder: Path, *, step: int) -> None:
         self._where = folder / LOG
-        kept = [line for line in _lines(self._where) if json.loads(line)["step"] <= step]
-        self._where.write_text("".join(kept))
+        try:
+            kept = [line for line in _lines(self._where) if _step_of(line) <= step]
+            self._where.write_text("".join(kept))
+        except OSError as error:
+            raise self._unwritten(error) from error
 
     def write(self, **values: float) -> None:
-        with self._where.open("a") as out:
-            out.write(json.dumps(values) + "\n")
+        try:
+            with self._where.open("a") as out:
+                out.write(json.dumps(values) + "\n")
+        except OSError as error:
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write the log {self._where}: {error.strerror}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,6 +77,15 @@ def _seconds_at(step: int, history: History) -> float:
     return before[1]
 
 
+def _step_of(line: str) -> float:
+    """The step of a line, later than any where it is no whole line of a log."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+
+
 def _lines(where: Path) -> Iterator[str]:
-    if where.exists():
-        yield from (line for line in where.read_text().splitlines(keepends=True) if line.strip())
+    if where.is_file():
+        content = where.read_text(errors="replace")
+        yield from (line for line in content.splitlines(keepends=True) if line.strip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
@@ -11,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidlift.errors import OutputError, UsageError
+from vidlift.errors import ModelError, OutputError, UsageError
 from vidlift.training import checkpoint, dataset, machine, patches, ranks, teach, validation
 from vidlift.training.checkpoint import Checkpoint
 from vidlift.training.dataset import Dataset
@@ -71,7 +72,8 @@ def train(
     ``checkpoint.pt`` and ``log.jsonl`` in ``out``, after an interruption as well.
     Under ``torchrun`` the batch is shared by its processes, and the first of them reports and
     writes. Raises ``InputError`` for pictures that are missing, ``UsageError`` when the checkpoint
-    is of another recipe.
+    is of another recipe, ``OutputError`` where the run cannot be written, and ``ModelError`` when
+    the training diverges: the checkpoint is then the last one that was good.
     """
     on = on or Machine()
     device = on.resolved()
@@ -146,6 +148,8 @@ class _Training:
         self._training_data = dataset.digest(recipe, data)
         self._teacher = teacher.sha256 if teacher is not None else ""
         before = self._before()
+        self._kept = before.step if before else None
+        self._diverged = False
         torch.set_num_threads(before.threads if before else on.threads or torch.get_num_threads())
         found = found or dataset.load(recipe, data)
         self._held_out = found.held_out
@@ -187,6 +191,7 @@ class _Training:
                 if logging:
                     loss = 255 * float(self._mean(losses))
                     losses.clear()
+                    self._check(loss)
                 if log is None:
                     continue
                 if self._held_out and (run.step % VALIDATE_EVERY == 0 or run.step == steps):
@@ -206,7 +211,7 @@ class _Training:
                     self._save()
                     saved = now
         finally:
-            if self._ranks.first and run.whole:
+            if self._ranks.first and run.whole and not self._diverged:
                 self._save()
 
     def _mean(self, losses: list[Tensor]) -> Tensor:
@@ -219,7 +224,24 @@ class _Training:
         return self._run.state(training_data=self._training_data, teacher=self._teacher)
 
     def _save(self) -> None:
+        self._check()
         checkpoint.save(self._out / checkpoint.FILE, self.state())
+        self._kept = self._run.step
+
+    def _check(self, loss: float = 0.0) -> None:
+        """Raise ``ModelError`` where the loss or a weight is no number any more.
+
+        Waits for a GPU, so it is for lines of the log and checkpoints, not for each step.
+        """
+        if math.isfinite(loss) and self._run.finite:
+            return
+        self._diverged = True
+        wrong = "its weights are no numbers" if math.isfinite(loss) else f"its loss is {loss}"
+        kept = "nothing was kept" if self._kept is None else f"{self._out} keeps step {self._kept}"
+        raise ModelError(
+            f"the training of {self._recipe.name} diverged: {wrong} after step {self._run.step}; "
+            f"{kept}; a lower rate may help"
+        )
 
     def _before(self) -> Checkpoint | None:
         """The state to go on from, None to begin."""

@@ -96,6 +96,8 @@ def write(
 
 
 def _check_place(out: Path) -> None:
+    if not out.is_dir() and (out.exists() or out.is_symlink()):
+        raise OutputError(f"cannot write the pack {out}: there is a file of that name")
     if out.is_dir() and any(out.iterdir()) and not (out / NOTE).is_file():
         raise UsageError(f"{out} holds other things than a pack; give a folder of its own")
 

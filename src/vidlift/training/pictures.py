@@ -52,22 +52,35 @@ def load(
     """Every picture under the folders, in order of name; then, where ``shrink`` is below 1, every
     one again that much smaller.
 
-    ``leave_out`` are patterns of names. Raises ``InputError`` where no picture is left.
+    ``leave_out`` are patterns of names. Pictures too small to be shrunk by the scale are passed
+    over. Raises ``InputError`` for one that cannot be read, and where no picture is left.
     """
     found = []
     for where in picture_files(folders, leave_out=leave_out):
         try:
             with Image.open(where) as image:
                 found.append((source_of(where), luma(np.asarray(image.convert("RGB")))))
-        except OSError as error:
+        except Exception as error:  # its decoders' exceptions share no base
             raise InputError(f"{where} is not a picture that can be read: {error}") from error
     if shrink < 1:
         found += [(source, _smaller(high, shrink)) for source, high in found]
-    return [degraded(high, source=source, scale=scale) for source, high in found]
+    fitting = [(source, high) for source, high in found if min(high.shape) >= 2 * scale]
+    if not fitting:
+        raise InputError(
+            f"no picture in {', '.join(map(str, folders))} has {2 * scale} pixels on either side, "
+            f"too few to be shrunk by {scale}"
+        )
+    return [degraded(high, source=source, scale=scale) for source, high in fitting]
 
 
 def degraded(high: NDArray[np.uint8], *, source: str, scale: int) -> Picture:
-    """A picture, cropped to sides that the scale divides, with its antialiased bicubic twin."""
+    """A picture, cropped to sides that the scale divides, with its antialiased bicubic twin.
+
+    Raises ``InputError`` for one with fewer than ``2 * scale`` samples on a side.
+    """
+    if min(high.shape) < 2 * scale:
+        size = f"{high.shape[1]}x{high.shape[0]}"
+        raise InputError(f"the picture {source}, {size}, is too small to be shrunk by {scale}")
     height, width = (side - side % (2 * scale) for side in high.shape)
     high = np.ascontiguousarray(high[:height, :width])
     low = resample.resize(high, (width // scale, height // scale))
@@ -75,13 +88,15 @@ def degraded(high: NDArray[np.uint8], *, source: str, scale: int) -> Picture:
 
 
 def picture_files(folders: Sequence[Path], *, leave_out: Sequence[str] = ()) -> list[Path]:
-    """The picture files under the folders, without those whose names fit a pattern of
-    ``leave_out``. Raises ``InputError`` where there is none."""
+    """The picture files under the folders, whatever the case of their endings, without those whose
+    names fit a pattern of ``leave_out``. Raises ``InputError`` where there is none."""
     files = sorted(
         where
         for folder in folders
         for where in folder.rglob("*")
-        if where.suffix in ENDINGS and not any(fnmatch(where.name, p) for p in leave_out)
+        if where.suffix.lower() in ENDINGS
+        and not any(fnmatch(where.name, p) for p in leave_out)
+        and not where.is_dir()
     )
     if not files:
         raise InputError(
@@ -110,13 +125,15 @@ def _smaller(plane: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
 
 def digest(folders: Sequence[Path], *, leave_out: Sequence[str] = (), shrink: float = 1.0) -> str:
     """SHA-256 over names and content of the training files, and over the factor by which they
-    are shrunk: what a descriptor cites."""
+    are shrunk: what a descriptor cites. Raises ``InputError`` for one that cannot be read."""
     whole = hashlib.sha256()
     if shrink < 1:
         whole.update(f"shrink {shrink}\n".encode())
     for where in picture_files(folders, leave_out=leave_out):
-        with where.open("rb") as content:
-            whole.update(
-                f"{where.name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode()
-            )
+        try:
+            with where.open("rb") as content:
+                found = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"cannot read {where}: {error.strerror}") from error
+        whole.update(f"{where.name} {found}\n".encode())
     return whole.hexdigest()

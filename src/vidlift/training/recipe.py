@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -10,10 +12,19 @@ from typing import Any
 
 from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import UsageError
+from vidlift.training import architectures
 
 OPTIMIZERS = ("muon", "adam")
 
 LOSSES = ("l1", "psnr")
+
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+"""What names look like: they become those of files and folders."""
+
+SEEDS = 2**64
+
+RANGES = (("seed", 0, SEEDS - 1), ("title_crf", 0, 51), ("ema", 0, 1), ("warmup", 0, SEEDS - 1))
+"""Names of numbers, and the least and the greatest that they may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +107,8 @@ class Recipe:
     licence: str = "Apache-2.0"
 
     def __post_init__(self) -> None:
+        self._check_name()
+        self._check_numbers()
         if self.tier not in TIERS or self.scale not in SCALES:
             raise UsageError(
                 f"recipe {self.name}: tier is one of {', '.join(TIERS)} and scale one of 2, 3, 4, "
@@ -121,16 +134,43 @@ class Recipe:
                 f"recipe {self.name}: teacher_share is 0 to 1 and feature_share 0 or more, "
                 f"got {self.teacher_share} and {self.feature_share}"
             )
-        if min(self.steps, self.batch, self.patch) < 1 or self.rate <= 0:
-            raise UsageError(f"recipe {self.name}: steps, batch, patch and rate are more than 0")
+        fold = architectures.fold_of(self.architecture)
+        if self.patch % fold:
+            raise UsageError(
+                f"recipe {self.name}: {self.architecture} works on {fold}x{fold} pixels, so patch "
+                f"is a multiple of {fold}, got {self.patch}"
+            )
+
+    def _check_name(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise UsageError(
+                "the name of a recipe, and of its model, is of A-Z, a-z, 0-9, '.', '_' and '-' and "
+                f"does not begin with a dot, got {self.name!r}"
+            )
+
+    def _check_numbers(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.type == "float" and not _is_finite(value):
+                raise UsageError(f"recipe {self.name}: {each.name} is a finite number, got {value}")
+        if min(self.steps, self.batch, self.patch) < 1 or self.rate <= 0 or self.clip <= 0:
+            raise UsageError(
+                f"recipe {self.name}: steps, batch, patch, rate and clip are more than 0"
+            )
+        for name, least, most in RANGES:
+            if not least <= getattr(self, name) <= most:
+                upto = f"{least} to {most}" if most < SEEDS - 1 else f"{least} or more, below 2^64"
+                raise UsageError(f"recipe {self.name}: {name} is {upto}, got {getattr(self, name)}")
 
 
 def read(where: Path, **changes: Any) -> Recipe:
     """Read a recipe file; ``changes`` replace what it says. Raises ``UsageError``."""
     try:
-        content = tomllib.loads(where.read_text())
+        content = tomllib.loads(where.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read the recipe {where}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where} is not TOML, which is text in UTF-8: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where} is not TOML: {error}") from error
     return parse({**content, **changes}, where=str(where))
@@ -151,11 +191,19 @@ def parse(content: Mapping[str, Any], *, where: str) -> Recipe:
     }
     for key, value in values.items():
         kinds, wanted = _KINDS[str(known[key].type)]
-        if value is not None and (
-            not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
-        ):
+        right = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+        if isinstance(value, tuple):
+            right = right and all(isinstance(part, str) for part in value)
+        if value is not None and not right:
             raise UsageError(f"{where}: {key} is {wanted}, got {content[key]!r}")
     return Recipe(**values)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {

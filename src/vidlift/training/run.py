@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pytorch_optimizer import Muon
 from torch import Tensor, nn
 
+from vidlift.errors import InputError
 from vidlift.training import architectures, checkpoint, machine, restore
 from vidlift.training.architectures import Plain
 from vidlift.training.checkpoint import Checkpoint
@@ -29,7 +30,10 @@ from vidlift.training.replay import Moving, Replay
 
 
 class Run:
-    """What a step changes. Begins anew, or where ``before`` ended, to the bit."""
+    """What a step changes. Begins anew, or where ``before`` ended, to the bit.
+
+    Raises ``InputError`` where ``before`` is not of such a run.
+    """
 
     def __init__(
         self,
@@ -56,12 +60,7 @@ class Run:
         self.whole = True
         """False in the middle of a step, when there is no state to keep."""
         if before is not None:
-            self.step, self.seconds = before.step, before.seconds
-            self._network.load_state_dict(before.network)
-            self._average.load_state_dict(before.average)
-            self._objective.adapters.load_state_dict(before.adapters)
-            self._optimizer.load_state_dict(before.optimizer)
-            self._set(Setting(threads=before.threads, bf16=before.bf16))
+            self._go_on(before)
         else:
             self._set(self._measured(on))
         self._replay: Replay | None = None
@@ -98,6 +97,28 @@ class Run:
         self.step += 1
         self.seconds = time.perf_counter() - self._since
         return loss
+
+    def _go_on(self, before: Checkpoint) -> None:
+        self.step, self.seconds = before.step, before.seconds
+        try:
+            self._network.load_state_dict(before.network)
+            self._average.load_state_dict(before.average)
+            self._objective.adapters.load_state_dict(before.adapters)
+            self._optimizer.load_state_dict(before.optimizer)
+            self._set(Setting(threads=before.threads, bf16=before.bf16))
+        except Exception as error:  # torch raises many kinds for what does not fit
+            raise InputError(
+                f"recipe {self._recipe.name} cannot go on from its checkpoint, which is damaged or "
+                f"of another kind of run: {checkpoint.first_line(error)}"
+            ) from error
+
+    @property
+    def finite(self) -> bool:
+        """Whether every weight, and its average, is a number; waits for a GPU."""
+        self.settle()
+        weights = [*self._learning, *self._average.parameters()]
+        with torch.no_grad():
+            return bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
 
     @property
     def averaged(self) -> Plain:
@@ -168,6 +189,16 @@ class Run:
         return chosen
 
 
+def came_over(recipe: Recipe) -> tuple[int, int]:
+    """How many layers of the network ``start`` gives whole, and how many it has."""
+    network = architectures.build(recipe.architecture, scale=recipe.scale)
+    weights = _weights_of(recipe.start) if recipe.start is not None else {}
+    own = network.state_dict()
+    layers = {name.rpartition(".")[0] for name in own}
+    anew = {name.rpartition(".")[0] for name in set(own) - set(_fitting(own, weights))}
+    return len(layers - anew), len(layers)
+
+
 def begun(recipe: Recipe) -> Plain:
     """The network before its first step: random, or what ``start`` gives."""
     network = architectures.build(recipe.architecture, scale=recipe.scale)
@@ -194,8 +225,11 @@ def _on(network: Plain, device: str) -> Plain:
 def _take_over(network: nn.Module, weights: dict[str, Tensor]) -> None:
     """Begin from the layers of another network that have the same name and shape."""
     own = network.state_dict()
-    own.update({n: w for n, w in weights.items() if n in own and own[n].shape == w.shape})
-    network.load_state_dict(own)
+    network.load_state_dict({**own, **_fitting(own, weights)})
+
+
+def _fitting(own: dict[str, Tensor], weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n: w for n, w in weights.items() if n in own and own[n].shape == w.shape}
 
 
 def _optimizer(network: Plain, adapters: nn.Module, recipe: Recipe) -> Muon:

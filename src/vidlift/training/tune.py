@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import time
@@ -69,7 +70,7 @@ def recipe_for(start: str, titles: Sequence[Path], *, crf: int, name: str | None
     known = dict(zip(("name", "tier", "scale", "architecture", "licence"), own, strict=True))
     slug = re.sub(r"[^a-z0-9]+", "-", titles[0].stem.lower()).strip("-") or "title"
     return Recipe(
-        **{**known, "name": name or f"{own[0]}-{slug}"},  # type: ignore[arg-type]
+        **{**known, "name": f"{own[0]}-{slug}" if name is None else name},  # type: ignore[arg-type]
         titles=tuple(str(title.resolve()) for title in titles),
         title_crf=crf,
         start=start,
@@ -92,8 +93,8 @@ def tune(
 
     Raises ``InputError`` for titles that are too short, small or no videos.
     """
-    if minutes <= 0:
-        raise UsageError(f"minutes are more than 0, got {minutes:g}")
+    if not 0 < minutes < math.inf:
+        raise UsageError(f"minutes are a number above 0, got {minutes:g}")
     found = dataset.load(recipe, Path())
     smallest = min(min(p.low.shape) for p in found.training)
     recipe = replace(recipe, patch=min(recipe.patch, smallest))
