@@ -16,9 +16,13 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidlift.errors import UsageError
+from vidlift.errors import OutputError, UsageError
 
 _MODELS = {"vmaf": "vmaf_v0.6.1", "neg": "vmaf_v0.6.1neg"}
+
+
+SMALLEST = 17
+"""Samples across at least; on 16 libvmaf crashes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,8 @@ def measure(
 ) -> Vmaf:
     """Compare two sequences of 8-bit luma planes of one size: the means over them.
 
-    Raises ``UsageError`` where the extra is not installed or its ffmpeg lacks libvmaf.
+    Raises ``UsageError`` where the extra is not installed or its ffmpeg lacks libvmaf, and for
+    pictures that are too small; ``OutputError`` where the folder for temporary files is full.
     """
     return average(measure_each(planes, originals, threads=threads, every=every))
 
@@ -82,9 +87,12 @@ def measure_each(
         if ffmpeg.returncode:
             why = said.read_text(errors="replace").strip().splitlines()
             raise UsageError(f"VMAF: ffmpeg failed: {why[-1] if why else ffmpeg.returncode}")
-        frames = json.loads(Path(folder, "log.json").read_text())["frames"]
-    found = (frame["metrics"] for frame in frames)
-    return [Vmaf(vmaf=float(each["vmaf"]), neg=float(each["neg"])) for each in found]
+        try:
+            frames = json.loads(Path(folder, "log.json").read_text())["frames"]
+            found = [frame["metrics"] for frame in frames]
+            return [Vmaf(vmaf=float(each["vmaf"]), neg=float(each["neg"])) for each in found]
+        except (OSError, ValueError, KeyError) as error:
+            raise OutputError(f"VMAF: its figures could not be written into {folder}") from error
 
 
 def average(found: Sequence[Vmaf]) -> Vmaf:
@@ -123,6 +131,8 @@ def _write(
     for plane, original in zip(planes, originals, strict=True):
         if not chroma:
             height, width = plane.shape
+            if min(plane.shape) < SMALLEST:
+                raise UsageError(f"{width}x{height} is too small for VMAF: {SMALLEST} are wanted")
             out.write(f"YUV4MPEG2 W{width} H{2 * height} F25:1 Ip A1:1 C444\n".encode())
             chroma = b"\x80" * (4 * height * width)
         out.write(b"FRAME\n")

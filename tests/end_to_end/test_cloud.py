@@ -15,12 +15,14 @@ import m3u8
 import pytest
 from PIL import Image
 
+from support.cli import vidlift
 from support.clips import make_clip
 from vidlift.client.fetch import HttpFile
+from vidlift.cloud.ladder import Rung
 from vidlift.cloud.library import Title, titles
 from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
-from vidlift.errors import InputError, OutputError
+from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.sources.file import FileSource
 
 SMALL = PublishOptions(rungs=(32, 48))
@@ -71,6 +73,51 @@ def test_a_turned_video_stays_turned(tmp_path: Path) -> None:
         assert source.info.display_matrix[:5] == quarter[:5]
     with Image.open(title.folder / title.card["poster"]) as poster:
         assert poster.width < poster.height
+
+
+def test_rungs_that_fall_together(published: Title, tmp_path: Path) -> None:
+    clip = published.folder.parent.parent / "Clip One.mp4"
+    options = PublishOptions(rungs=(36, 37), tiers=("s",), prune=True)
+    title = publish(clip, tmp_path, options)
+    assert [r["name"] for r in title.renditions] == ["36p"]
+    with pytest.raises(UsageError, match="37p, which is one with 36p"):
+        PublishOptions(rungs=(36, 37), kbps={37: 50})
+
+
+def test_a_rate_is_for_the_rung_as_it_was_asked_for() -> None:
+    options = PublishOptions(rungs=(135, 270), kbps={135: 50})
+    rung = Rung(width=240, height=136, asked=135)
+    assert (options.gop(rung).kbps, options.gop(rung).crf) == (50, None)
+    assert options.gop(Rung(width=480, height=270)).kbps is None
+
+
+def test_no_library_at_all(published: Title, tmp_path: Path) -> None:
+    clip = published.folder.parent.parent / "Clip One.mp4"
+    ended = vidlift("cloud", "publish", clip, "")
+    assert ended.code == 2
+    assert "library" in ended.complaint
+
+
+def test_the_peak_of_a_rung_is_no_less_than_its_mean(published: Title) -> None:
+    for rendition in published.renditions:
+        assert rendition["peak_bits_per_second"] >= rendition["bits_per_second"]
+    for variant in m3u8.load(str(published.folder / "master.m3u8")).playlists:
+        assert variant.stream_info.bandwidth >= variant.stream_info.average_bandwidth
+
+
+@pytest.mark.parametrize(
+    ("transfer", "expected"), [(16, "PQ"), (18, "HLG"), (1, None)], ids=["pq", "hlg", "sdr"]
+)
+def test_the_list_says_which_light_a_title_has(
+    tmp_path: Path, transfer: int, expected: str | None
+) -> None:
+    tags = {"color_trc": transfer, "color_primaries": 9, "colorspace": 9, "color_range": 1}
+    clip = make_clip(tmp_path / "a.mp4", frames=3, width=96, height=64, sounds=0, tags=tags)
+    title = publish(clip, tmp_path / "library", PublishOptions(rungs=(32,)))
+    with closing(FileSource(title.folder / title.renditions[0]["file"])) as rung:
+        assert rung.info.color.transfer == transfer
+    (variant,) = m3u8.load(str(title.folder / "master.m3u8")).playlists
+    assert variant.stream_info.video_range == expected
 
 
 def test_publishing_again_does_nothing_or_replaces(published: Title, tmp_path: Path) -> None:

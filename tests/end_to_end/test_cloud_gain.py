@@ -199,3 +199,12 @@ def test_nothing_to_report(tmp_path: Path) -> None:
         ended = vidlift("cloud", "report", folder)
         assert ended.code == 3
         assert why in ended.complaint
+
+
+def test_a_tiny_video_is_published_without_the_gain(tmp_path: Path) -> None:
+    tiny = make_clip(tmp_path / "tiny.mp4", frames=3, width=64, height=16)
+    title = publish(tiny, tmp_path / "library", OPTIONS)
+    (only,) = title.renditions
+    assert (only["width"], only["height"]) == (64, 16)
+    assert "psnr_y" not in only
+    assert title.card["warnings"] == ["the gain is not measured: 64x16 is too small for it"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -50,6 +51,28 @@ def test_a_client_that_does_not_take_what_it_asked_for_is_cut_off(
         line = log.line_of("/film/270p.mp4", status=499)
         assert 0 < line["bytes"] < FILM
         assert sum(map(len, iter(lambda: connection.recv(1 << 20), b""))) < FILM
+
+
+def test_what_waits_for_a_slow_client_is_little(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client is judged by when it makes room: kernels would let it wait for megabytes."""
+    monkeypatch.setattr(serve, "SLOWEST", 0.5)
+    log = Log()
+    with serving(library, options=AppOptions(log=log)) as base, slow(base) as connection:
+        ask(connection)
+        assert log.line_of("/film/270p.mp4", status=499)["bytes"] < 1 << 20
+
+
+@contextmanager
+def slow(base: str) -> Iterator[socket.socket]:
+    """A connection of a client that has room for little."""
+    host, port = base.removeprefix("http://").split(":")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+        connection.settimeout(10)
+        connection.connect((host, int(port)))
+        yield connection
 
 
 def test_for_a_client_that_has_gone_nothing_more_is_read(library: Path) -> None:
@@ -105,6 +128,59 @@ def test_connections_that_are_too_many(library: Path) -> None:
         # It is known to be closed a moment later: asked again and again until then.
         statuses = (httpx2.get(f"{base}/healthz").status_code for _ in range(1000))
         assert 200 in statuses
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the server ends it; waits for that."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_connections_far_too_many_are_not_held(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "REFUSED", 1)
+    with serving(library, connections=1) as base, ExitStack() as held:
+        first, second, third = (held.enter_context(connected(base)) for _ in range(3))
+        assert ended(third), "though it said nothing"
+        for connection, status in ((first, b"200"), (second, b"503")):
+            ask(connection, "/healthz", "connection: close\r\n")
+            assert connection.recv(1000).split(b" ")[1] == status
+
+
+def test_many_idle_connections_do_not_use_up_the_files(library: Path) -> None:
+    few = ["sh", "-c", 'ulimit -n 256; exec "$0" "$@"']
+    with served(library, few) as (base, server), ExitStack() as held:
+        opened = [held.enter_context(connected(base)) for _ in range(300)]
+        assert all(ended(connection) for connection in opened[200:])
+        ask(opened[0], "/healthz")
+        assert opened[0].recv(100).startswith(b"HTTP/1.1 200 ")
+        assert server.stderr is not None
+        server.terminate()
+        assert "Too many open files" not in server.stderr.read()
+
+
+def test_too_few_files_to_serve_at_all(library: Path) -> None:
+    few = ["sh", "-c", 'ulimit -n 64; exec "$0" "$@"']
+    with served(library, few) as (said, server):
+        assert server.wait(timeout=10) == 2
+        assert said == "64", "the end of what it said"
+
+
+def test_the_limit_of_files_is_raised_as_far_as_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(wanted: int, *limits: int) -> tuple[int, list[tuple[int, int]]]:
+        made: list[tuple[int, int]] = []
+        monkeypatch.setattr(resource, "getrlimit", lambda _: made[-1] if made else limits)
+        monkeypatch.setattr(resource, "setrlimit", lambda _, new: made.append(new))
+        return serve.raise_files(wanted), made
+
+    assert fit(1000, 1024, 524288) == (1000, [(2192, 524288)])
+    assert fit(1000, 1024, resource.RLIM_INFINITY) == (1000, [(2192, resource.RLIM_INFINITY)])
+    assert fit(1000, 1024, 1024) == (416, [])
+    assert fit(100, 1024, 1024) == (100, [])
+    assert fit(1000, 4096, 4096) == (1000, [])
 
 
 @pytest.mark.parametrize(
@@ -216,9 +292,9 @@ def test_a_log_that_cannot_be_written_stops_nothing(library: Path) -> None:
 
 
 @contextmanager
-def served(library: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(library: Path, under: Sequence[str] = ()) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """``vidlift cloud serve`` as a program of its own, and its address."""
-    program = [sys.executable, "-m", "vidlift"]
+    program = [*under, sys.executable, "-m", "vidlift"]
     command = [*program, "cloud", "serve", str(library), "--port", "0"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -263,6 +339,10 @@ def test_what_is_under_way_is_finished_when_it_stops(
         (["LIBRARY", "--secret-file", "/nosuch"], 3, "secret file"),
         (["LIBRARY", "--host", "203.0.113.1"], 5, "cannot serve on 203.0.113.1:"),
         (["LIBRARY", "--cors", "example.org"], 2, "https://example.org"),
+        (["LIBRARY", "--host", ""], 2, "--host 0.0.0.0"),
+        (["LIBRARY", "--host", "\u00fc..x"], 2, "no address"),
+        (["LIBRARY", "--host", "nosuch.invalid"], 5, "cannot serve on nosuch.invalid:"),
+        (["", "--port", "0"], 3, "no library"),
         (["LIBRARY", "--connections", "0"], 2, "--connections"),
     ],
 )
@@ -283,6 +363,7 @@ def test_what_cannot_be_served_is_one_line(
         (["film", "--depth", "3"], "cannot be covered"),
         (["film", "--hours", "inf"], "--hours"),
         (["film", "--hours", "0"], "--hours"),
+        (["film", "--hours", "nan"], "--hours"),
     ],
 )
 def test_what_cannot_be_signed_is_one_line(tmp_path: Path, arguments: list[str], says: str) -> None:

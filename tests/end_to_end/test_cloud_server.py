@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx2
 import pytest
@@ -120,6 +122,51 @@ def test_the_catalogue(base: str) -> None:
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "<h2>film</h2>" in page.text
     assert "1:05 · 270p" in page.text
+
+
+@pytest.mark.parametrize("path", ["/", "/catalogue.json"])
+def test_the_catalogue_is_not_sent_again_either(base: str, path: str) -> None:
+    first = httpx2.get(base + path)
+    assert first.headers["cache-control"] == "no-cache"
+    again = httpx2.get(base + path, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    other = httpx2.get(base + path, headers={"if-none-match": '"x"'})
+    assert (other.status_code, other.content) == (200, first.content)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), 404),
+        (FileNotFoundError(errno.ENOENT, "No such file"), 404),
+        (OSError(errno.EMFILE, "Too many open files"), 503),
+    ],
+    ids=["permission", "gone", "handles"],
+)
+def test_a_file_that_cannot_be_opened(
+    base: str, monkeypatch: pytest.MonkeyPatch, error: OSError, status: int
+) -> None:
+    def refused(_: Path, mode: str) -> BinaryIO:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        answer = httpx2.get(f"{base}/film/master.m3u8")
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("host", ["http://x", "HTTP://x:80", "https://[::1]:8080"])
+def test_a_request_may_name_the_whole_address(base: str, log: Log, host: str) -> None:
+    def ask(path: str) -> bytes:
+        request = f"HEAD {host}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        return raw(base, request.encode()).split(b" ")[1]
+
+    assert ask("/healthz") == b"200"
+    assert ask("") == b"200"
+    assert ask("/film/270p.mp4") == b"404"
+    assert ask("/film/master.m3u8?" + host[-1]) == b"200"
+    assert log.line_of("/film/master.m3u8", status=200, method="HEAD")
 
 
 def test_health_and_figures(base: str, log: Log) -> None:

@@ -117,6 +117,15 @@ def test_closing_ends_the_thread_and_closes_upstream_in_it() -> None:
     made_ahead.close()
 
 
+def test_closing_wakes_what_is_upstream_where_it_waits() -> None:
+    upstream = Stepped()
+    made_ahead = ahead(upstream, depth=1, wake=lambda: upstream.allow(1))
+    wait_until_asked(upstream)
+    made_ahead.close()
+    assert upstream.closed_in is not None
+    assert not upstream.closed_in.is_alive()
+
+
 def test_upstream_is_closed_at_the_end_too() -> None:
     upstream = Stepped(end=2)
     upstream.allow(3)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidlift.cloud import ranges
-from vidlift.cloud.library import served_file, title_name
+from vidlift.cloud.library import CARD, served_file, title_name, titles
 from vidlift.errors import UsageError
 
 
@@ -24,12 +24,21 @@ def library(tmp_path: Path) -> Path:
     (root / ".film.vidlift-job" / "270p.mp4").write_bytes(b"unfinished")
     (tmp_path / "secret.mp4").write_bytes(b"secret")
     (root / "film" / "link.mp4").symlink_to(tmp_path / "secret.mp4")
+    (root / "film" / "hidden.mp4").symlink_to(root / ".film.vidlift-job" / "270p.mp4")
+    (root / "film" / "notes.json").symlink_to(root / "film" / "notes.txt")
+    (root / "film" / "round.mp4").symlink_to(root / "film" / "round.mp4")
+    (root / "film" / "other.mp4").symlink_to(root / "film" / "270p.mp4")
+    (root / "job").symlink_to(root / ".film.vidlift-job")
     return root.resolve()
 
 
 @pytest.mark.parametrize("path", ["/film/270p.mp4", "film/270p.mp4", "//film//270p.mp4"])
 def test_files_are_served(library: Path, path: str) -> None:
     assert served_file(library, path) == library / "film" / "270p.mp4"
+
+
+def test_a_link_to_what_is_served_is_served(library: Path) -> None:
+    assert served_file(library, "/film/other.mp4") == library / "film" / "270p.mp4"
 
 
 def test_a_name_with_a_space_is_decoded_once(library: Path) -> None:
@@ -51,6 +60,10 @@ def test_a_name_with_a_space_is_decoded_once(library: Path) -> None:
         "/%c0%ae%c0%ae/secret.mp4",
         "/%252e%252e/secret.mp4",
         "/film/link.mp4",
+        "/film/hidden.mp4",
+        "/job/270p.mp4",
+        "/film/notes.json",
+        "/film/round.mp4",
         "/film/270p.mp4%00",
         "/film/notes.txt",
         "/.film.vidlift-job/270p.mp4",
@@ -74,6 +87,76 @@ def test_no_path_leads_out(tmp_path_factory: pytest.TempPathFactory, path: str) 
     root.mkdir(exist_ok=True)
     found = served_file(root.resolve(), path)
     assert found is None or found.is_relative_to(root.resolve())
+
+
+GOOD = '{"playlist": "x.m3u8", "duration": 1.5, "renditions": [{"width": 1, "height": 1}]}'
+
+
+def a_title(folder: Path, card: str = GOOD) -> Path:
+    folder.mkdir()
+    (folder / CARD).write_text(card)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        GOOD.replace("1.5", "NaN"),
+        GOOD.replace("1.5", "1e999"),
+        GOOD.replace("1.5", "-1"),
+        GOOD.replace("1.5", '"x"'),
+        GOOD.replace("1.5", "[1]"),
+        GOOD.replace('"width": 1', '"width": 1.5'),
+        GOOD.replace('"width": 1', '"width": 1e999'),
+        GOOD.replace('"width": 1', '"width": "x"'),
+        GOOD.replace('"width": 1', '"width": 0'),
+        GOOD.replace('"x.m3u8"', '"\\ud800"'),
+        GOOD.replace('"x.m3u8"', '"x", "poster": "\\ud800"'),
+        GOOD.replace('"x.m3u8"', '"x", "poster": 5'),
+        GOOD.replace('"height": 1', '"height": 1, "file": ["x"]'),
+        "[" * 100_000,
+        '{"playlist": "x", "renditions": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"playlist": "x", "renditions": 5}',
+        '{"playlist": "x", "renditions": [5]}',
+        '{"playlist": "x", "renditions": ["width"]}',
+    ],
+    ids=lambda card: card[:60].replace("[" * 30, "["),
+)
+def test_a_card_that_is_damaged_is_passed_over(tmp_path: Path, card: str) -> None:
+    a_title(tmp_path / "good")
+    a_title(tmp_path / "bad", card)
+    assert [title.name for title in titles(tmp_path)] == ["good"]
+
+
+def test_a_folder_that_cannot_be_read_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_title(tmp_path / "good")
+    closed = a_title(tmp_path / "lost+found")
+    resolve, is_file = Path.resolve, Path.is_file
+
+    def refused(path: Path, strict: bool = False) -> Path:
+        if closed in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return resolve(path, strict)
+
+    monkeypatch.setattr(Path, "resolve", refused)
+    monkeypatch.setattr(Path, "is_file", lambda path: is_file(refused(path)))
+    assert [title.name for title in titles(tmp_path)] == ["good"]
+
+
+def test_only_what_is_served_is_listed(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    a_title(library / "good")
+    a_title(library / "a:b")
+    a_title(library / ".hidden")
+    (library / "link").symlink_to(library / "good")
+    (library / "elsewhere").symlink_to(a_title(tmp_path / "elsewhere"))
+    (library / "shown").symlink_to(library / ".hidden")
+    (library / "round").symlink_to(library / "round")
+    a_title(library / "\udcff")
+    assert [title.name for title in titles(library)] == ["good", "link"]
 
 
 @pytest.mark.parametrize(

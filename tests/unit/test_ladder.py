@@ -38,6 +38,20 @@ def test_a_video_on_its_side_is_measured_by_its_shorter_side() -> None:
     assert rungs(video(720, 1280), [270])[0].size == (270, 480)
 
 
+def test_rungs_that_fall_together_are_one() -> None:
+    found = rungs(video(), [135, 136, 88, 89])
+    assert [(rung.size, rung.name, rung.length) for rung in found] == [
+        ((156, 88), "88p", 88),
+        ((240, 136), "135p", 135),
+    ]
+
+
+@given(st.lists(st.integers(32, 2000), min_size=1, max_size=6), st.integers(32, 2000))
+def test_no_two_rungs_share_a_name_or_a_size(lengths: list[int], height: int) -> None:
+    found = rungs(video(2 * height, height), lengths)
+    assert len(found) == len({rung.name for rung in found}) == len({rung.size for rung in found})
+
+
 @pytest.mark.parametrize("lengths", [[], [0], [-270], [31, 270]])
 def test_rungs_too_small(lengths: list[int]) -> None:
     with pytest.raises(UsageError):

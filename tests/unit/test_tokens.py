@@ -84,7 +84,16 @@ def test_what_is_logged_and_shown_holds_no_proof() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "# nothing\n", "k1\n", "k1:short\n", "k 1:0123456789abcdef\n", "\xff\xfe"]
+    "content",
+    [
+        "",
+        "# nothing\n",
+        "k1\n",
+        "k1:short\n",
+        "k 1:0123456789abcdef\n",
+        "\xff\xfe",
+        "k1:another-secret-newer\nk2:0123456789abcdef\nk1:0123456789abcdef\n",
+    ],
 )
 def test_a_secret_file_that_holds_no_keys(tmp_path: Path, content: str) -> None:
     file = tmp_path / "secrets"

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import time
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +14,11 @@ import typer
 
 from vidlift.cli.console import err, out, plain_table, print_table, warn
 from vidlift.cli.progress import shown
-from vidlift.errors import UsageError
+from vidlift.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from vidlift.cloud.library import Title
 
 cloud = typer.Typer(no_args_is_help=True, help="Publish videos into a library and serve it.")
@@ -26,7 +29,7 @@ def publish(
     video: Annotated[
         str, typer.Argument(metavar="VIDEO", help="Any video that FFmpeg can decode, or its URL.")
     ],
-    library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="A folder of titles.")],
+    library: Annotated[str, typer.Argument(metavar="LIBRARY", help="A folder of titles.")],
     *,
     rungs: Annotated[
         str, typer.Option(metavar="180,270,…", help="Sizes, by the shorter side of the picture.")
@@ -90,12 +93,12 @@ def publish(
         title = publish_video(video, library, options, report=progress)
     for warning in title.card["warnings"]:
         warn(warning)
-    _print_title(title, library)
+    _print_title(title, Path(library))
 
 
 @cloud.command()
 def serve(
-    library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="A folder of titles.")],
+    library: Annotated[str, typer.Argument(metavar="LIBRARY", help="A folder of titles.")],
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
@@ -133,7 +136,7 @@ def serve(
     def tell(url: str) -> None:
         err.print(f"vidlift: serving {library} on {url}/", soft_wrap=True)
 
-    serve_library(library, options, tell=tell)
+    serve_library(library, options, tell=tell, warn=warn)
 
 
 @cloud.command()
@@ -160,6 +163,8 @@ def sign(
     """
     from vidlift.cloud.tokens import read_keys
 
+    if isnan(hours):
+        raise UsageError("--hours nan: a number of hours is wanted")
     expires = int(time.time() + hours * 3600)
     out.print(read_keys(secret_file).sign(path, expires=expires, depth=depth), soft_wrap=True)
 
@@ -182,8 +187,11 @@ def live(
 
     A list of the newest segments slides along; `serve` or any web server delivers it meanwhile.
     """
+    from vidlift.cloud.library import title_name
     from vidlift.cloud.live import LiveOptions, go_live
 
+    if source == "-" and sys.stdin is None:
+        raise InputError("- is what comes from a pipe, and standard input is closed")
     options = LiveOptions(
         rungs=tuple(_numbers(rungs, "--rungs")),
         crf=crf,
@@ -191,10 +199,28 @@ def live(
         window=window,
         pace=source != "-",
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # viewers are told in either case
-    err.print(f"vidlift: live in {library / name}; Ctrl-C ends it", soft_wrap=True)
-    title = go_live(sys.stdin.buffer if source == "-" else Path(source), library, options)
-    out.print(f"{library / title.name} has ended")
+    where = library / title_name(name)
+
+    def tell(count: int, _time: Fraction) -> None:
+        if count == 1:
+            err.print(f"vidlift: live in {where}; Ctrl-C ends it", soft_wrap=True)
+
+    # Viewers are told in either case, once: whoever is impatient does not stop that.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+    entry = sys.stdin.buffer if source == "-" else Path(source)
+    title = go_live(entry, library, options, tell=tell)
+    for warning in title.card["warnings"]:
+        warn(warning)
+    out.print(f"{where} has ended")
+
+
+def _stop(_number: int, _frame: object) -> None:
+    """Interrupt what is under way; what it does about it is not interrupted."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    raise KeyboardInterrupt
 
 
 @cloud.command()

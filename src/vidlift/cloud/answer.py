@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +32,7 @@ _TEXT_MAX = 1 << 22
 
 
 def answer(found: Path, request: Request, *, forever: bool) -> Response:
-    """For a GET or HEAD of an open library's file. ``forever``: it never changes."""
+    """For a GET or HEAD of a library's file. ``forever``: it never changes. Raises ``OSError``."""
     content = found.open("rb")
     try:
         status = os.fstat(content.fileno())
@@ -77,6 +78,19 @@ def answer(found: Path, request: Request, *, forever: bool) -> Response:
     except BaseException:
         content.close()
         raise
+
+
+def answer_made(text: str, request: Request, *, kind: str, more: Mapping[str, str]) -> Response:
+    """For a GET or HEAD of text that was made just now; ``kind`` is its media type.
+
+    It is to be asked about before each use, as a list is. ``more`` are further headers.
+    """
+    body = text.encode()
+    tag = hashlib.sha256(body).hexdigest()[:20]
+    headers = {"cache-control": ASK, "etag": f'"{tag}"', **more}
+    if request.headers.get("if-none-match") is not None and _is_known(request, headers):
+        return Response(status_code=304, headers=_brief(headers))
+    return Response(body, headers=headers, media_type=kind)
 
 
 class _Part(Response):

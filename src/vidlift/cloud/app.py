@@ -9,23 +9,26 @@ With keys everything but /healthz, /metrics and /auth wants a signed path (``tok
 
 from __future__ import annotations
 
+import errno
+import json
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import unquote
 
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vidlift.cloud.answer import ASK, answer
+from vidlift.cloud.answer import answer, answer_made
 from vidlift.cloud.catalogue import catalogue, page
 from vidlift.cloud.library import check_library, plain_parts, served_file
 from vidlift.cloud.observe import Observed
@@ -36,6 +39,13 @@ HEADERS_MAX = 16 << 10
 """Bytes of a request's head, about."""
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+
+_WHOLE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+"""What comes before the path where a request names the whole address (RFC 9112, 3.2.2)."""
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ESTALE)
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Why a file that was there a moment ago cannot be opened: it is not to be had, or not now."""
 
 _POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'"
 
@@ -78,11 +88,11 @@ def make_app(
         if path is None:
             return PlainTextResponse("this link is not signed, or has expired\n", status_code=403)
         if path == "/":
-            return HTMLResponse(
-                page(root), headers={"cache-control": ASK, "content-security-policy": _POLICY}
-            )
+            more = {"content-security-policy": _POLICY}
+            return answer_made(page(root), request, kind="text/html", more=more)
         if path == "/catalogue.json":
-            return JSONResponse(catalogue(root), headers={"cache-control": ASK})
+            text = json.dumps(catalogue(root), allow_nan=False)
+            return answer_made(text, request, kind="application/json", more={})
         found = served_file(root, path)
         if found is None:
             return PlainTextResponse("not found\n", status_code=404)
@@ -90,8 +100,18 @@ def make_app(
         forever = len(found.relative_to(root).parts) > 2
         return answer(found, request, forever=forever)
 
+    def respond_always(request: Request) -> Response:
+        try:
+            return respond(request)
+        except OSError as error:
+            if error.errno in _GONE:
+                return PlainTextResponse("not found\n", status_code=404)
+            if error.errno in _FULL:
+                return PlainTextResponse("too much at a time\n", status_code=503)
+            raise
+
     async def everything(request: Request) -> Response:
-        response = await to_thread.run_sync(respond, request)
+        response = await to_thread.run_sync(respond_always, request)
         response.headers["x-content-type-options"] = "nosniff"
         return response
 
@@ -129,7 +149,21 @@ def make_app(
         middleware=middleware if options.cors else [],
     )
     observed = Observed(_Bounded(app), log=options.log)
-    return observed
+    return _ByPath(observed)
+
+
+class _ByPath:
+    """An application that is asked for paths alone, also where a client names a whole address."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        whole = _WHOLE.match(scope.get("raw_path") or b"")
+        if scope["type"] == "http" and whole:
+            raw = scope["raw_path"][whole.end() :] or b"/"
+            scope = {**scope, "raw_path": raw, "path": unquote(raw.decode("ascii"))}
+        await self._app(scope, receive, send)
 
 
 class _Bounded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,7 +14,7 @@ from vidlift.cloud.captions import Captions
 from vidlift.cloud.gain import MEASURES, is_needless
 from vidlift.cloud.journal import Journal
 from vidlift.cloud.ladder import Rung, spelt_out
-from vidlift.cloud.playlists import Alternative, Variant, master_playlist
+from vidlift.cloud.playlists import LIGHT, Alternative, Variant, master_playlist
 from vidlift.cloud.sounds import SoundTrack
 from vidlift.models import BICUBIC
 from vidlift.video import VideoInfo
@@ -82,8 +83,10 @@ def rendition(journal: Journal, rung: Rung, codec: str) -> dict[str, Any]:
     """A finished rung as the card has it."""
     version = journal.content.name
     header = (journal.content / rung.name / "init.mp4").read_bytes()
-    rates = [8 * row.sizes[rung.name] / float(row.seconds) for row in journal.rows]
-    total = len(header) + sum(row.sizes[rung.name] for row in journal.rows)
+    sizes = [row.sizes[rung.name] for row in journal.rows]
+    sizes[0] += len(header)  # received with the first, and part of the mean
+    rates = [8 * size / float(row.seconds) for size, row in zip(sizes, journal.rows, strict=True)]
+    total = sum(sizes)
     found: dict[str, Any] = {
         "name": rung.name,
         "playlist": f"{version}/{rung.name}/index.m3u8",
@@ -142,8 +145,8 @@ def _master(
     version: str,
 ) -> str:
     seconds = _seconds(journal)
-    sound_peak = max((sound.peak for sound in sounds), default=0)
     sound_mean = max((8 * sound.bytes / seconds for sound in sounds), default=0)
+    sound_peak = max(ceil(sound_mean), *(sound.peak for sound in sounds), 0)
     codecs = sorted({sound.codecs for sound in sounds})
     variants = [
         Variant(
@@ -154,6 +157,7 @@ def _master(
             width=r["width"],
             height=r["height"],
             rate=float(info.rate) if info.rate else None,
+            light=LIGHT.get(spelt_out(info).transfer),
         )
         for r in renditions
     ]

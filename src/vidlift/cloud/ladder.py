@@ -31,10 +31,18 @@ class Rung:
     height: int
     """Both even: 4:2:0."""
 
+    asked: int | None = None
+    """The shorter side before it was made even, where it was asked for."""
+
+    @property
+    def length(self) -> int:
+        """The shorter side as it was asked for: rates and names go by it."""
+        return min(self.width, self.height) if self.asked is None else self.asked
+
     @property
     def name(self) -> str:
         """As people call it: ``270p``, by the shorter side."""
-        return f"{min(self.width, self.height)}p"
+        return f"{self.length}p"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -44,19 +52,28 @@ class Rung:
 def rungs(info: VideoInfo, lengths: Iterable[int]) -> tuple[Rung, ...]:
     """The rungs of these shorter sides that lie below a video's own size, smallest first.
 
-    Where none does, one of about the video's own size. Raises ``UsageError``.
+    Of those that are one when made even there is the smallest. Where none lies below, one of
+    about the video's own size. Raises ``UsageError``.
     """
     wanted = sorted(set(lengths))
     if not wanted or wanted[0] < SHORTEST:
         raise UsageError(f"a rung is at least {SHORTEST} samples high, got {wanted or 'none'}")
     short = min(info.width, info.height)
     lower = [length for length in wanted if length < short] or [short]
-    return tuple(_rung(info, length) for length in lower)
+    return tuple(_rung(info, length) for length in dict.fromkeys(made_even(lower).values()))
+
+
+def made_even(lengths: Iterable[int]) -> dict[int, int]:
+    """By shorter side the one whose rung it is: the smallest of those that are one when even."""
+    ordered = sorted(lengths)
+    first = {_even(Fraction(length)): length for length in reversed(ordered)}
+    return {length: first[_even(Fraction(length))] for length in ordered}
 
 
 def _rung(info: VideoInfo, length: int) -> Rung:
     scale = Fraction(length, min(info.width, info.height))
-    return Rung(width=_even(info.width * scale), height=_even(info.height * scale))
+    width, height = _even(info.width * scale), _even(info.height * scale)
+    return Rung(width=width, height=height, asked=length)
 
 
 def _even(side: Fraction) -> int:

@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import unquote
 
@@ -73,9 +73,13 @@ def check_library(library: Path) -> Path:
 
 
 def titles(library: Path) -> Iterator[Title]:
-    """The titles of a library by name; what is unfinished or no title is passed over."""
+    """The titles of a library by name, those whose files ``served_file`` gives.
+
+    What is unfinished, no title, or cannot be read is passed over, each folder by itself.
+    """
+    root = library.resolve()
     for folder in sorted(library.iterdir()):
-        if not folder.name.startswith(".") and (folder / CARD).is_file():
+        if _served(root, [folder.name, CARD]) is not None:
             title = read_title(folder)
             if title is not None:
                 yield title
@@ -85,18 +89,32 @@ def read_title(folder: Path) -> Title | None:
     """The title in a folder, None where it holds none that can be read."""
     try:
         card = json.loads((folder / CARD).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return Title(folder=folder, card=card) if _is_card(card) else None
 
 
 def _is_card(content: Any) -> bool:
-    """Whether it has what is looked for in every title's card."""
+    """Whether it has what is looked for in every title's card, as it is looked for."""
     try:
-        sizes = [(int(r["width"]), int(r["height"])) for r in content["renditions"]]
-        return bool(sizes) and isinstance(content["playlist"], str)
-    except (KeyError, TypeError, ValueError):
+        renditions = content["renditions"]
+        sizes = [r[side] for r in renditions for side in ("width", "height")]
+        names = [content["playlist"], content.get("poster") or ""]
+        names += [r.get("file") or "" for r in renditions]
+        seconds = content.get("duration")
+    except (AttributeError, KeyError, TypeError):
         return False
+    return (
+        bool(sizes)
+        and all(type(size) is int and 0 < size < 1 << 20 for size in sizes)
+        and all(isinstance(name, str) and _can_be_sent(name) for name in names)
+        and (seconds is None or (type(seconds) in (int, float) and 0 <= seconds < 1e9))
+    )
+
+
+def _can_be_sent(text: str) -> bool:
+    """Whether it is text; a name on a disk may be bytes that are none, a card's half of one."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def title_name(text: str) -> str:
@@ -115,16 +133,24 @@ def served_file(library: Path, path: str) -> Path | None:
     leads out of the library or to a hidden file.
     """
     parts = plain_parts(path)
-    if not parts:
-        return None
-    wanted = library.joinpath(*parts)
-    if wanted.suffix.lower() not in MEDIA_TYPES:
+    return _served(library, parts) if parts else None
+
+
+def _served(library: Path, parts: list[str]) -> Path | None:
+    """The file of these names, which are decoded; where a link leads to counts as much."""
+    if not _may_be_served(parts):
         return None
     try:
-        found = wanted.resolve(strict=True)
-    except (OSError, ValueError):
+        found = library.joinpath(*parts).resolve(strict=True)
+        inside = found.relative_to(library)
+        return found if _may_be_served(inside.parts) and found.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # the last: a link that leads to itself
         return None
-    return found if found.is_relative_to(library) and found.is_file() else None
+
+
+def _may_be_served(parts: Sequence[str]) -> bool:
+    suffix = PurePath(parts[-1]).suffix.lower() if parts else ""
+    return suffix in MEDIA_TYPES and all(_is_plain(part) for part in parts)
 
 
 def plain_parts(path: str) -> list[str] | None:
@@ -140,4 +166,5 @@ def plain_parts(path: str) -> list[str] | None:
 
 
 def _is_plain(part: str) -> bool:
-    return not part.startswith(".") and not any(c in "/\\:" or ord(c) < 32 for c in part)
+    odd = any(c in "/\\:" or ord(c) < 32 for c in part)
+    return not part.startswith(".") and not odd and _can_be_sent(part)

@@ -19,6 +19,7 @@ from vidlift.cloud.boxes import Sample, fragment, header_of, timescale
 from vidlift.cloud.gain import Gain
 from vidlift.cloud.journal import Journal, Row
 from vidlift.cloud.ladder import Rung, brought_down, shrink
+from vidlift.errors import InputError
 from vidlift.frame import Frame
 from vidlift.jobs.notes import sync, write_whole
 from vidlift.sinks.gop import GOP_CODECS, Gop, GopEncoder, GopOptions, Packet
@@ -40,11 +41,15 @@ _AHEAD = 4
 # REORDERED places before it in order of showing is shown, which needs the last times of the
 # segment before and keeps decoding times in line across segments. Nothing is decoded before the
 # film begins, since fragments know no negative times: the first few pictures follow one another
-# by a tick. (Negative offsets from decoding to showing would be another way, which many players
-# misread; a film that begins late would be a third, and players skip the hole.)
+# by a tick, and where they are all of a segment, the next goes on from there. (Negative offsets
+# from decoding to showing would be another way, which many players misread; a film that begins
+# late would be a third, and players skip the hole.)
 
 Measure = Callable[[dict[str, bytes], list[Frame]], Gain]
 """From the coded segment of each rung and some original frames of it to how the rungs look."""
+
+LONGEST = (1 << 31) - 1
+"""Ticks that a fragment can say: from one picture to the next, or from decoding to showing."""
 
 MEASURED_FROM = Fraction(5, 2)
 """Seconds into a segment of the two frames that quality is measured on, the last two of a shorter
@@ -142,7 +147,7 @@ class Packer:
             wholes = {name: h + d for name, (h, d) in zip(names, files, strict=True)}
             gain = self._measure(wholes, kept)
         sizes = {name: len(data) for name, (_, data) in zip(names, files, strict=True)}
-        tail = [str(time) for time in [*before, *times][-len(before) :]] if before else []
+        tail = [str(time) for time in tail_of(before, times, files[0][0])]
         journal.add(
             Row(start=str(start), end=str(end), frames=frames, tail=tail, sizes=sizes, gain=gain)
         )
@@ -177,13 +182,12 @@ def segment_of(
     """A fragment of packets in order of decoding. See Note [Decoding times].
 
     ``before`` are when the last frames before these were shown, as many as may be reordered;
-    the last frame of these is shown until ``end``.
+    the last frame of these is shown until ``end``. Raises ``InputError`` for more time between
+    two frames than a fragment can say.
     """
     ticks = timescale(header)
     shown = [int(packet.pts * ticks) for packet in packets]
-    decoded = [*(int(pts * ticks) for pts in before), *sorted(shown), int(end * ticks)]
-    for index in range(1, len(decoded)):
-        decoded[index] = max(decoded[index], decoded[index - 1] + 1)
+    decoded = _decoded([*before, *sorted(packet.pts for packet in packets), end], ticks)
     samples = []
     for index, (packet, pts) in enumerate(zip(packets, shown, strict=True)):
         assert decoded[index] <= pts, "a picture is shown before it is decoded"
@@ -195,7 +199,28 @@ def segment_of(
                 key=packet.key,
             )
         )
+    longest = max(max(sample.duration, sample.offset) for sample in samples)
+    if longest > LONGEST:
+        raise InputError(
+            f"a gap of {longest / ticks / 3600:.1f} hours between its pictures, and in segments of "
+            f"this video {LONGEST / ticks / 3600:.1f} hours are the most; cut it in two there"
+        )
     return fragment(samples, number=number, decoded_at=decoded[0])
+
+
+def tail_of(before: Sequence[Fraction], times: Sequence[Fraction], header: bytes) -> list[Fraction]:
+    """``before`` of the segment after one whose frames are shown at ``times``."""
+    ticks = timescale(header)
+    decoded = _decoded([*before, *times], ticks)
+    return [Fraction(tick, ticks) for tick in decoded[len(times) :]]
+
+
+def _decoded(times: Iterable[Fraction], ticks: int) -> list[int]:
+    """Times as ticks, each a tick after the one before it at least."""
+    found: list[int] = []
+    for time in times:
+        found.append(max(int(time * ticks), found[-1] + 1 if found else 0))
+    return found
 
 
 def _coded(info: VideoInfo, rung: Rung, bits: int) -> VideoInfo:

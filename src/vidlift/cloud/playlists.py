@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+LIGHT = {16: "PQ", 18: "HLG"}
+"""What players are told of pictures with more than ordinary light, by transfer (H.273)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
@@ -20,6 +23,8 @@ class Variant:
     width: int
     height: int
     rate: float | None
+    light: str | None = None
+    """``PQ`` or ``HLG``; None: an ordinary picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,8 @@ def master_playlist(variants: Sequence[Variant], alternatives: Sequence[Alternat
         ]
         if variant.rate:
             fields.append(f"FRAME-RATE={variant.rate:.3f}")
+        if variant.light:
+            fields.append(f"VIDEO-RANGE={variant.light}")  # draft-pantos-hls-rfc8216bis
         fields += [f'{kind}="{kind.lower()}"' for kind in sorted(kinds)]
         lines += ["#EXT-X-STREAM-INF:" + ",".join(fields), variant.uri]
     return "\n".join(lines) + "\n"

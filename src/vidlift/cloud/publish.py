@@ -18,7 +18,7 @@ from vidlift.cloud.captions import Captions, read_captions
 from vidlift.cloud.card import make_card, needless_rungs, rendition
 from vidlift.cloud.gain import GainMeter, networks
 from vidlift.cloud.journal import Journal, forget, open_journal
-from vidlift.cloud.ladder import LADDER, Rung, brought_down, rungs
+from vidlift.cloud.ladder import LADDER, SHORTEST, Rung, brought_down, made_even, rungs
 from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
 from vidlift.cloud.pack import GOP, SEGMENT, Packer
 from vidlift.cloud.pictures import write_poster, write_thumbnails
@@ -33,7 +33,7 @@ from vidlift.sinks.gop import GOP_CODECS, GopOptions
 from vidlift.sources import is_url, open_bytes
 from vidlift.sources.file import FileSource
 
-FORMAT = 4
+FORMAT = 5
 """Raised when what is published of the same video with the same options becomes another thing."""
 
 
@@ -72,9 +72,12 @@ class PublishOptions:
             raise UsageError("to prune rungs the gain of networks must be measured")
         if unasked := set(self.kbps) - set(self.rungs):
             raise UsageError(f"a bitrate for {min(unasked)}p, which is none of the rungs")
+        for length, kept in made_even(self.rungs).items():
+            if length != kept and length in self.kbps:
+                raise UsageError(f"a bitrate for {length}p, which is one with {kept}p: both even")
 
     def gop(self, rung: Rung) -> GopOptions:
-        rate = self.kbps.get(min(rung.size))
+        rate = self.kbps.get(rung.length)
         return GopOptions(codec=self.codec, crf=None if rate else self.crf, kbps=rate)
 
 
@@ -93,6 +96,8 @@ def publish(
     nothing. Raises the errors of ``vidlift.errors``.
     """
     options = options or PublishOptions()
+    if library == "":
+        raise UsageError("a folder is wanted as the library, got ''; . is this one")
     name = title_name(options.name or _stem(str(video)))
     where = Path(library) / name
     identity = _identity(video, options)
@@ -119,8 +124,11 @@ def _make(
     with ExitStack() as stack:
         source = stack.enter_context(closing(_open(video)))
         ladder = rungs(source.info, options.rungs)
-        meter = None
-        if options.tiers:
+        meter, warnings = None, []
+        if options.tiers and min(source.info.width, source.info.height) < SHORTEST:
+            size = f"{source.info.width}x{source.info.height}"
+            warnings.append(f"the gain is not measured: {size} is too small for it")
+        elif options.tiers:
             meter = GainMeter(source.info, ladder, tiers=options.tiers)
             stack.enter_context(closing(meter))
         resumed, total = sum(row.frames for row in journal.rows), estimate_frames(source.info)
@@ -137,7 +145,7 @@ def _make(
         )
         packer.run()
         measured = {} if meter is None else meter.models
-    warnings = [f"{count} x {reason}" for reason, count in source.lost.items()]
+    warnings += [f"{count} x {reason}" for reason, count in source.lost.items()]
     info, origin = source.info, packer.origin
     length = Fraction(journal.rows[-1].end)
     end = origin + length

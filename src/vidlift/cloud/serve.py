@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vidlift.cloud.app import HEADERS_MAX, AppOptions, make_app
-from vidlift.errors import NetworkError
+from vidlift.errors import InputError, NetworkError, UsageError
 
 LOOPBACK = "127.0.0.1"
 
@@ -27,7 +28,31 @@ HEADERS_SECONDS = 10.0
 SLOWEST = 30.0
 """Seconds that a client may take for a chunk (``answer.CHUNK``) before it is cut off."""
 
+UNSENT = 1 << 17
+"""Bytes that a kernel keeps for a client beyond those on their way to it.
+
+Kernels would take megabytes and then, from a slow client, nothing for longer than ``SLOWEST``.
+"""
+
 CONNECTIONS = 1000
+
+REFUSED = 32
+"""Connections beyond those allowed that are still told so; any further one is closed at once."""
+
+QUEUE = 1024
+"""Connections that wait to be taken."""
+
+TAKEN = 32
+"""Connections that are taken at a time."""
+
+FILES_MIN = 256
+"""Open files without which nothing is served."""
+
+_OTHER_FILES = 32 + REFUSED + 4 * TAKEN
+"""Open files besides the two, itself and what is sent, of each connection.
+
+From being taken to being closed again a connection takes four rounds of the event loop.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,24 +64,33 @@ class ServeOptions:
 
     app: AppOptions = field(default_factory=AppOptions)
 
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise UsageError("an address to listen on is wanted; --host 0.0.0.0 is every one")
+
 
 def serve(
     library: str | Path,
     options: ServeOptions | None = None,
     *,
     tell: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way, some seconds at most.
 
-    ``tell`` is given the base URL, which has no slash at its end, once connections are accepted.
-    The signal then takes its usual course. Raises ``InputError``, ``NetworkError``.
+    ``tell`` is given the base URL, which has no slash at its end, once connections are accepted;
+    ``warn`` what is less than was asked for. The process' limit of open files is raised. The
+    signal then takes its usual course. Raises ``InputError``, ``NetworkError``, ``UsageError``.
     """
     options = options or ServeOptions()
-    app = make_app(Path(library), options.app)
+    app = make_app(_folder(library), options.app)
     with _listen(options.host, options.port) as listener:
+        connections = raise_files(options.connections)
         host = f"[{options.host}]" if ":" in options.host else options.host
         tell(f"http://{host}:{listener.getsockname()[1]}")
-        _server(app, options.connections).run(sockets=[listener])
+        if connections < options.connections:
+            warn(f"{connections} connections at a time: more do not fit the limit of open files")
+        _server(app, connections).run(sockets=[listener])
 
 
 @contextmanager
@@ -70,11 +104,11 @@ def serving(
     """Serve on loopback, from a thread, as long as the context lasts; gives the base URL.
 
     ``port`` 0 means a free one. The URL has no slash at its end. Connections are accepted from
-    the moment this returns.
+    the moment this returns, fewer at a time where the limit of open files is low.
     """
-    app = make_app(Path(library), options)
+    app = make_app(_folder(library), options)
     with _listen(LOOPBACK, port) as listener:
-        server = _server(app, connections)
+        server = _server(app, _fitting(connections))
         thread = Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="vidlift-server", daemon=True
         )
@@ -86,18 +120,58 @@ def serving(
             thread.join()
 
 
+def raise_files(connections: int) -> int:
+    """Let this process open the files of so many connections; returns how many it then can have.
+
+    The hard limit stays. Raises ``UsageError`` where that is too low to serve at all.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OTHER_FILES + 2 * connections
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):  # some systems have limits that they do not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return _fitting(connections)
+
+
+def _fitting(connections: int) -> int:
+    """As many of these as the limit of open files leaves room for."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return connections
+    if soft < FILES_MIN:
+        raise UsageError(f"to serve, {FILES_MIN} open files are wanted (ulimit -n), not {soft}")
+    return min(connections, (soft - _OTHER_FILES) // 2)
+
+
+def _folder(library: str | Path) -> Path:
+    if library == "":
+        raise InputError("no library '': publish a video into one first")
+    return Path(library)
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """A socket that already takes connections, so that nobody waits for the server to start."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = _Listener(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(1024)
+        listener.listen()
     except OSError as error:
         listener.close()
         raise NetworkError(f"cannot serve on {host}:{port}: {error.strerror}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        listener.close()
+        raise UsageError(f"{host!r} and {port} are no address to listen on") from error
     return listener
+
+
+class _Listener(socket.socket):
+    """A socket with a queue of its own length, however many are taken from it at a time."""
+
+    def listen(self, backlog: int = QUEUE, /) -> None:
+        super().listen(max(backlog, QUEUE))
 
 
 def _server(app: ASGIApp, connections: int) -> uvicorn.Server:
@@ -110,7 +184,8 @@ def _server(app: ASGIApp, connections: int) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         lifespan="off",
-        limit_concurrency=connections + 1,  # the first that is one too many
+        backlog=TAKEN,  # asyncio has one number for both; see ``_Listener``
+        limit_concurrency=connections,  # as ``_Impatient`` takes it
         h11_max_incomplete_event_size=HEADERS_MAX,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=5,
@@ -131,6 +206,16 @@ class _Impatient(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        allowed = self.limit_concurrency
+        assert allowed is not None
+        # It is judged once: those that came before others were too many are not sent away.
+        self.limit_concurrency = None if len(self.connections) <= allowed else 0
+        if len(self.connections) > allowed + REFUSED:
+            self.transport.abort()
+            return
+        with suppress(OSError):  # it may have gone already
+            connection = self.transport.get_extra_info("socket")
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         self._head.set(self.loop, HEADERS_SECONDS, self.transport.close)
 
     def data_received(self, data: bytes) -> None:

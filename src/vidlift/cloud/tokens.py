@@ -8,8 +8,9 @@
       expires, in seconds since 1970
 
 The token is a folder of the path, so what a playlist names beside itself carries it too. Keys
-live in a file, a line each, ``name:secret``: links are signed with the first and accepted with
-any, so a key is retired by putting another before it, and dropped once its links have expired.
+live in a file, a line each, ``name:secret``, no name twice: links are signed with the first and
+accepted with any, so a key is retired by putting another before it, and dropped once its links
+have expired.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def read_keys(file: Path) -> Keys:
         lines = file.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the secret file {file}") from error
-    secrets = {}
+    secrets: dict[str, bytes] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -94,6 +95,10 @@ def read_keys(file: Path) -> Keys:
             raise InputError(
                 f"{file}, line {number}: a key is NAME:SECRET, the secret {SECRET_MIN} characters "
                 "or more without spaces"
+            )
+        if found[1] in secrets:
+            raise InputError(
+                f"{file}, line {number}: the name {found[1]} is taken by a line before"
             )
         secrets[found[1]] = found[2].encode()
     if not 0 < len(secrets) <= _KEYS_MAX:

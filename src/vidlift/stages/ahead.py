@@ -5,7 +5,7 @@ upstream ──> [ thread ] ──> queue of ``depth`` ──> consumer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from threading import Event, Thread, current_thread
@@ -16,10 +16,20 @@ Item = TypeVar("Item")
 _POLL = 0.05
 """Seconds between looks at whether the consumer is gone, while the queue is full."""
 
+STIR = 0.5
+"""Seconds that the consumer sleeps at a time, while the queue is empty. A signal may come just
+before it falls asleep, or to another thread, and Python obeys it once the main thread stirs."""
 
-def ahead(items: Iterable[Item], *, depth: int) -> Ahead[Item]:
-    """Give ``items`` in order, computing up to ``depth`` of them before they are asked for."""
-    return Ahead(items, depth=depth)
+
+def ahead(
+    items: Iterable[Item], *, depth: int, wake: Callable[[], None] = lambda: None
+) -> Ahead[Item]:
+    """Give ``items`` in order, computing up to ``depth`` of them before they are asked for.
+
+    ``wake`` is called by ``close``, at the end too and more than once: where something upstream
+    may wait for longer than a stop may take, it ends that wait, from any thread.
+    """
+    return Ahead(items, depth=depth, wake=wake)
 
 
 class Ahead(Iterator[Item], Generic[Item]):
@@ -29,9 +39,12 @@ class Ahead(Iterator[Item], Generic[Item]):
     stops (``close``, an error, the end), the thread ends and what is upstream is closed in it.
     """
 
-    def __init__(self, items: Iterable[Item], *, depth: int) -> None:
+    def __init__(
+        self, items: Iterable[Item], *, depth: int, wake: Callable[[], None] = lambda: None
+    ) -> None:
         if depth < 1:
             raise ValueError(f"depth is at least 1, got {depth}")
+        self._wake = wake
         self._queue: Queue[Item | _End] = Queue(maxsize=depth)
         self._stopped = Event()
         self._thread = Thread(
@@ -46,7 +59,7 @@ class Ahead(Iterator[Item], Generic[Item]):
         if self._stopped.is_set():
             raise StopIteration
         try:
-            item = self._queue.get()
+            item = self._get()
         except BaseException:  # Ctrl-C while waiting
             self.close()
             raise
@@ -73,6 +86,7 @@ class Ahead(Iterator[Item], Generic[Item]):
         A consumer that waits for an item in another thread is told that there are no more.
         """
         self._stopped.set()
+        self._wake()
         self._discard()
         # The garbage collector may run, and call this, in the very thread that is to end.
         if self._thread is not current_thread():
@@ -80,6 +94,11 @@ class Ahead(Iterator[Item], Generic[Item]):
             self._discard()
         with suppress(Full):
             self._queue.put_nowait(_End(None))
+
+    def _get(self) -> Item | _End:
+        while True:
+            with suppress(Empty):
+                return self._queue.get(timeout=STIR)
 
     def _discard(self) -> None:
         with suppress(Empty):
