@@ -77,3 +77,24 @@ def test_a_set_that_is_all_held_out_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "made_0.png").rename(tmp_path / f"{name}.png")
     with pytest.raises(InputError, match=r"nothing to learn from: every picture \(1\) is held out"):
         dataset.load(tiny(), tmp_path)
+
+
+def test_every_fourth_is_stretched_to_flat_black_and_white() -> None:
+    ramp = np.tile(np.linspace(16, 235, 64).round().astype(np.uint8), (16, 1))
+    found = [pictures.degraded(ramp, source=str(number), scale=2) for number in range(9)]
+    made = pictures.stretched(found, 1.7, scale=2)
+    assert [each.source for each in made] == ["0", "4", "8"]
+    for each in made:
+        assert (each.high[:, :8] == 0).all()
+        assert (each.high[:, -8:] == 255).all()
+        assert (each.low[:, :3] == 0).all()
+        assert abs(int(each.high[0, 32]) - 126) < 4, "the middle stays"
+
+
+def test_what_is_held_out_is_not_stretched(tmp_path: Path) -> None:
+    make_pictures(tmp_path, count=30)
+    plain, wide = tiny(), tiny(stretch=1.7)
+    before, after = dataset.load(plain, tmp_path), dataset.load(wide, tmp_path)
+    assert len(before.held_out) == len(after.held_out) > 0
+    assert len(after.training) == len(before.training) + -(-len(before.training) // 4)
+    assert dataset.digest(plain, tmp_path) != dataset.digest(wide, tmp_path)

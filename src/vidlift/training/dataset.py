@@ -30,6 +30,7 @@ def digest(recipe: Recipe, data: Path) -> str:
     if recipe.pictures:
         folders = [data / folder for folder in recipe.pictures]
         parts.append(pictures.digest(folders, leave_out=recipe.leave_out, shrink=recipe.shrink))
+        parts += [f"stretch {recipe.stretch}"] if recipe.stretch > 1 else []
     parts += [pack.digest(data / folder) for folder in recipe.packs]
     parts += recipe.through
     if recipe.titles:
@@ -45,6 +46,9 @@ def load(recipe: Recipe, data: Path) -> Dataset:
         everything += pictures.load(
             folders, scale=recipe.scale, leave_out=recipe.leave_out, shrink=recipe.shrink
         )
+        if recipe.stretch > 1:
+            learnt = [p for p in everything if not pictures.is_held_out(p.source)]
+            everything += pictures.stretched(learnt, recipe.stretch, scale=recipe.scale)
     for folder in recipe.packs:
         everything += _unpacked(data / folder, recipe.scale, through=recipe.through)
     held_out = _one_each([p for p in everything if pictures.is_held_out(p.source)])

@@ -56,6 +56,11 @@ class Recipe:
     """Factor below 1 by which pictures are shrunk as well, to be learnt from at both sizes: it
     hides what compression, or the camera, left in them."""
 
+    stretch: float = 1.0
+    """Factor above 1 by which the contrast of every fourth picture is raised, to be learnt from as
+    well: so that the flat black and white of full range, which luma of photographs does not have,
+    stay flat."""
+
     titles: tuple[str, ...] = ()
     """Videos to tune a network on, relative to ``--data``."""
 
@@ -129,6 +134,8 @@ class Recipe:
             )
         if not 0 < self.shrink <= 1:
             raise UsageError(f"recipe {self.name}: shrink is above 0, up to 1, got {self.shrink}")
+        if self.stretch < 1:
+            raise UsageError(f"recipe {self.name}: stretch is 1 or more, got {self.stretch}")
         if not 0 <= self.teacher_share <= 1 or self.feature_share < 0:
             raise UsageError(
                 f"recipe {self.name}: teacher_share is 0 to 1 and feature_share 0 or more, "
