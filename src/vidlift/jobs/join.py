@@ -8,10 +8,8 @@ left out and named.
 from __future__ import annotations
 
 import heapq
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor, lcm
@@ -20,14 +18,25 @@ from typing import Any, BinaryIO, TypeAlias
 
 import av
 import numpy as np
-from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from av.stream import AttachmentStream, Disposition, Stream
+from av.stream import Stream
 from numpy.typing import NDArray
 
 from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.jobs.damage import ADVICE
+from vidlift.jobs.streams import (
+    ReadError,
+    copyable,
+    covers_of,
+    demux,
+    described,
+    is_attached,
+    kept,
+    reason,
+    tag,
+    twins_of,
+)
 from vidlift.jobs.timetable import timetable
 from vidlift.sources.decode import open_container, video_stream
 from vidlift.video import VideoInfo
@@ -89,7 +98,7 @@ def join(
     left behind.
     """
     warnings: list[str] = []
-    covers = _covers(source, name=name) if container == "matroska" else {}
+    covers = covers_of(source, name=name) if container == "matroska" else {}
     with open_container(source, name=name) as entry:
         copied = list(copyable(entry, container, warnings, name=name))
         later = _until_zero(picture, copied)
@@ -112,7 +121,7 @@ def join(
             with av.open(f"file:{target}", "w", format=container, options=options) as out:
                 warnings += _write(picture, rest, out)
         except (av.FFmpegError, OSError) as error:
-            raise OutputError(f"cannot write {target}: {_reason(error)}") from error
+            raise OutputError(f"cannot write {target}: {reason(error)}") from error
     if container == "matroska" and _finer_than_milliseconds(picture):
         warnings.append(
             "Matroska keeps times in whole milliseconds: this video's are finer and were rounded; "
@@ -144,8 +153,8 @@ _REFUSALS = (av.InvalidDataError, av.PatchWelcomeError, av.ArgumentError)
 def _write(picture: Picture, rest: _Rest, out: OutputContainer) -> list[str]:
     """Returns what of the rest was passed over."""
     stream = _picture_stream(picture, video_stream(rest.entry, name=rest.name), out)
-    twins = _twins(rest, out)
-    out.metadata.update(_kept(rest.entry.metadata))
+    twins = twins_of(rest.streams, rest.covers, out)
+    out.metadata.update(kept(rest.entry.metadata))
     out.set_chapters([_later(chapter, rest.later) for chapter in rest.entry.chapters()])
     out.start_encoding()
     names = {twins[old.index].index: described(old) for old in rest.streams if old.index in twins}
@@ -163,7 +172,7 @@ def _write(picture: Picture, rest: _Rest, out: OutputContainer) -> list[str]:
             if not rest.keep_going:
                 raise InputError(
                     f"{rest.name}: {what}: a packet at {float(time - rest.later):.3f} s cannot be "
-                    f"copied: {_reason(error)}; what is finished is kept, and {ADVICE}"
+                    f"copied: {reason(error)}; what is finished is kept, and {ADVICE}"
                 ) from error
             refused[what].append(time - rest.later)
     for what, times in refused.items():
@@ -174,15 +183,11 @@ def _write(picture: Picture, rest: _Rest, out: OutputContainer) -> list[str]:
     return warnings
 
 
-def _reason(error: Exception) -> object:
-    return getattr(error, "strerror", None) or error
-
-
 def _picture_stream(picture: Picture, main: Stream, out: OutputContainer) -> Stream:
     with av.open(f"file:{picture.segments[0][0]}", "r") as first:
         # Opaque: its decoder is not asked whether it can encode as well.
         stream = out.add_stream_from_template(first.streams.video[0], opaque=True)
-    _tag(stream, main)
+    tag(stream, main)
     stream.time_base = picture.info.time_base
     # Inside the stream as well for every codec but AV1, which has no word for it.
     stream.codec_context.sample_aspect_ratio = picture.info.sar
@@ -259,14 +264,14 @@ def _packets(picture: Picture) -> Iterator[tuple[Fraction, Any]]:
 
 def _copied_packets(rest: _Rest, twins: dict[int, Stream], warnings: list[str]) -> Iterator[Timed]:
     streams = [old for old in rest.streams if old.index in twins]
-    flowing = [old for old in streams if not _is_attached(twins[old.index])]
+    flowing = [old for old in streams if not is_attached(twins[old.index])]
     if not flowing:
         return
     sounds = {stream.index for stream in flowing if isinstance(stream, AudioStream)}
     before: dict[int, int] = {}
     latest = Fraction(0)
     try:
-        for packet in _demux(rest.entry, flowing):
+        for packet in demux(rest.entry, flowing):
             index, dts = packet.stream_index, packet.dts
             if dts is not None and packet.time_base is not None:
                 latest = dts * packet.time_base + rest.later
@@ -277,24 +282,11 @@ def _copied_packets(rest: _Rest, twins: dict[int, Stream], warnings: list[str]) 
             _put_off(packet, rest.later)
             packet.stream = twins[index]
             yield latest, packet
-    except _ReadError as error:
+    except ReadError as error:
         what = f"{rest.name}: cannot be read on from {float(latest - rest.later):.3f} s: {error}"
         if not rest.keep_going:
             raise InputError(f"{what}; what is finished is kept, and {ADVICE}") from error
         warnings.append(f"{what}; sound and subtitles end there")
-
-
-class _ReadError(Exception):
-    """Of the input, not of what is written at the same time."""
-
-
-def _demux(entry: InputContainer, streams: list[Stream]) -> Iterator[Any]:
-    try:
-        for packet in entry.demux(streams):
-            if packet.size:  # an empty packet ends a stream
-                yield packet
-    except (av.FFmpegError, OSError) as error:
-        raise _ReadError(_reason(error)) from error
 
 
 def _put_off(packet: Any, later: Fraction) -> None:
@@ -302,148 +294,6 @@ def _put_off(packet: Any, later: Fraction) -> None:
         ticks = round(later / packet.time_base)
         packet.dts = None if packet.dts is None else packet.dts + ticks
         packet.pts = None if packet.pts is None else packet.pts + ticks
-
-
-def copyable(
-    entry: InputContainer, container: str, warnings: list[str], *, name: str
-) -> Iterator[Stream]:
-    """The streams of the input that go along; what the container cannot hold is named instead."""
-    main = video_stream(entry, name=name)
-    # Where a cover becomes an attachment, it is read after all tracks.
-    for stream in sorted(entry.streams, key=lambda each: _is_cover(each) or _is_attached(each)):
-        what = described(stream)
-        if stream.index == main.index:
-            continue
-        if stream.type == "video" and not _is_cover(stream):
-            warnings.append(f"{what} is left out: one video is super-resolved, the first")
-        elif _can_hold(container, stream):
-            yield stream
-        else:
-            warnings.append(f"{what} is left out: {container} cannot hold it")
-
-
-def described(stream: Stream) -> str:
-    """What messages call a stream of the input."""
-    kind = "picture" if _is_cover(stream) else stream.type
-    return f"stream {stream.index} ({kind}, {codec_name(stream)})"
-
-
-def codec_name(stream: Stream) -> str:
-    context = stream.codec_context
-    return context.codec.canonical_name if context is not None else "unknown codec"
-
-
-def _is_cover(stream: Stream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
-def _is_attached(stream: Stream) -> bool:
-    return isinstance(stream, AttachmentStream)
-
-
-_COVERS = {
-    "mjpeg": ("cover.jpg", "image/jpeg"),
-    "png": ("cover.png", "image/png"),
-    "gif": ("cover.gif", "image/gif"),
-    "tiff": ("cover.tiff", "image/tiff"),
-}
-"""How Matroska names a cover of a codec, and which kinds are told to be pictures."""
-
-
-def _covers(source: str | Path | BinaryIO, *, name: str) -> dict[int, bytes]:
-    """The pictures that lie beside the video, by the number of their stream.
-
-    To be read apart: they are part of the header of what is written.
-    """
-    found: dict[int, bytes] = {}
-    with open_container(source, name=name) as entry:
-        try:
-            for packet in _demux(entry, list(entry.streams)):
-                if not _is_cover(packet.stream):
-                    break  # pictures come before all else
-                found.setdefault(packet.stream_index, bytes(packet))
-        except _ReadError as error:
-            raise InputError(f"{name}: cannot be read: {error}") from error
-    if not isinstance(source, (str, Path)):
-        source.seek(0)  # it is read again
-    return found
-
-
-def _can_hold(container: str, stream: Stream) -> bool:
-    """Ask the muxer itself, on a container in memory: only it knows all its rules."""
-    if container == "matroska" and _is_cover(stream):
-        return codec_name(stream) in _COVERS
-    try:
-        with av.open(io.BytesIO(), "w", format=container) as trial:
-            twin = _twin(stream, trial)
-            trial.start_encoding()
-            if isinstance(stream, AudioStream) and codec_name(stream).startswith("pcm_"):
-                # Which channels it holds is looked at when the file is finished.
-                trial.mux_one(_silence(twin, stream.codec_context.layout.nb_channels))
-    except (av.FFmpegError, OSError, ValueError, RuntimeError):
-        return False
-    return True
-
-
-def _silence(stream: Stream, channels: int) -> Any:
-    """Some samples, whatever the bytes in one."""
-    packet: Any = av.Packet(bytes(24 * channels))
-    packet.pts = packet.dts = 0
-    packet.time_base, packet.stream = stream.time_base, stream
-    return packet
-
-
-def _twins(rest: _Rest, out: OutputContainer) -> dict[int, Stream]:
-    """The streams of the output by the number that theirs has in the input."""
-    twins: dict[int, Stream] = {}
-    for old in rest.streams:
-        if out.format.name == "matroska" and _is_cover(old):
-            if old.index in rest.covers:
-                name, kind = _COVERS[codec_name(old)]
-                name = old.metadata.get("filename", name)
-                twins[old.index] = out.add_attachment(name, kind, rest.covers[old.index])
-        else:
-            twins[old.index] = _twin(old, out)
-    return twins
-
-
-def _twin(old: Stream, out: OutputContainer) -> Stream:
-    """The stream of the output that takes the packets of ``old`` as they are."""
-    if isinstance(old, AttachmentStream):
-        kind = old.mimetype or "application/octet-stream"
-        return out.add_attachment(old.name or f"attachment-{old.index}", kind, old.data)
-    new: Stream = out.add_stream_from_template(old)
-    if isinstance(new, AudioStream):
-        _say_layout(new)
-    _tag(new, old)
-    new.time_base = old.time_base
-    return new
-
-
-def _say_layout(sound: AudioStream) -> None:
-    """Where it is not said which channels there are: the usual ones of that number, if any are."""
-    context = sound.codec_context
-    channels = context.layout.nb_channels
-    if context.layout.name == f"{channels} channels":
-        with suppress(ValueError):
-            context.layout = AudioLayout(f"{channels}c")
-
-
-def _tag(new: Stream, old: Stream) -> None:
-    new.metadata.update(_kept(old.metadata))
-    new.disposition = old.disposition
-
-
-def _kept(metadata: dict[str, str]) -> dict[str, str]:
-    """Tags without those that describe the old file rather than what is in it."""
-    return {key: value for key, value in metadata.items() if key.lower() not in _OF_THE_FILE}
-
-
-_OF_THE_FILE = frozenset(
-    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "bps"}
-    | {"number_of_frames", "number_of_bytes", "_statistics_writing_app"}
-    | {"_statistics_writing_date_utc", "_statistics_tags", "vendor_id"}
-)
 
 
 def _options(picture: Picture, container: str, streams: Iterable[Stream]) -> dict[str, str]:

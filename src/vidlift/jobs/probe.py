@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidlift.color import UNSPECIFIED, ColorTags
-from vidlift.jobs.join import codec_name
+from vidlift.jobs.streams import codec_name
 from vidlift.sources import opened_bytes, shown_name
 from vidlift.sources.decode import open_container
 from vidlift.sources.file import FileSource

@@ -26,8 +26,9 @@ from vidlift.color import ColorTags, Range
 from vidlift.descriptor import SCALES
 from vidlift.errors import VerificationError
 from vidlift.frame import Frame, Plane, chroma_shape
-from vidlift.jobs.join import CONTAINERS, codec_name, copyable
+from vidlift.jobs.join import CONTAINERS
 from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
+from vidlift.jobs.streams import codec_name, copyable
 from vidlift.jobs.work import scaled
 from vidlift.resample import quick_resize
 from vidlift.sources import opened_bytes, shown_name
