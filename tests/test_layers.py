@@ -57,7 +57,14 @@ MAY_IMPORT: dict[str, set[str]] = {
 ALSO: dict[str, set[str]] = {
     "anyio": {"cloud"},
     "cryptography": {"client/segments.py"},
-    "av": {"sources", "sinks/file.py", "sinks/gop.py", "jobs/join.py", "jobs/verify.py"}
+    "av": {
+        "sources",
+        "sinks/file.py",
+        "sinks/gop.py",
+        "jobs/join.py",
+        "jobs/streams.py",
+        "jobs/verify.py",
+    }
     | {"cloud/sounds.py", "cloud/captions.py", "training/degrade.py"},
     "httpcore2": {"client"},
     "httpx2": {"client"},
