@@ -229,7 +229,7 @@ def shown(title: Path, name: str) -> tuple[list[Fraction], list[Fraction]]:
     """When the packets of a rendition are decoded, and when its pictures are shown."""
     (folder,) = title.glob(f"*/{name}")
     files = [folder / "init.mp4", *sorted(folder.glob("0*.m4s"))]
-    with av.open(BytesIO(b"".join(file.read_bytes() for file in files))) as container:
+    with av.open(BytesIO(b"".join(file.read_bytes() for file in files)), "r") as container:
         packets = list(container.demux(video=0))
         pictures = [picture for packet in packets for picture in packet.decode()]
         decoded = [p.dts * p.time_base for p in packets if p.dts is not None]

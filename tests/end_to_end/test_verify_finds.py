@@ -171,7 +171,7 @@ class TestPictures:
         assert ended.code == 7
 
 
-FINE = {
+FINE: dict[str, Callable[[Any, Any, int], Any]] = {
     "checkerboard": lambda x, y, _n: (x + y) % 2,
     "columns": lambda x, _y, _n: x % 2,
     "rows": lambda _x, y, _n: y % 2,
