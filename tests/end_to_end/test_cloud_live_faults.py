@@ -14,6 +14,7 @@ from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import m3u8
@@ -230,7 +231,7 @@ def shown(title: Path, name: str) -> tuple[list[Fraction], list[Fraction]]:
     (folder,) = title.glob(f"*/{name}")
     files = [folder / "init.mp4", *sorted(folder.glob("0*.m4s"))]
     with av.open(BytesIO(b"".join(file.read_bytes() for file in files)), "r") as container:
-        packets = list(container.demux(video=0))
+        packets: list[Any] = list(container.demux(video=0))
         pictures = [picture for packet in packets for picture in packet.decode()]
         decoded = [p.dts * p.time_base for p in packets if p.dts is not None]
     return decoded, [p.pts * p.time_base for p in pictures if p.pts is not None]
