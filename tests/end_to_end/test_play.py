@@ -145,6 +145,25 @@ def test_a_plays_the_next_sound_from_here_on(
     assert receipt.warnings[-1].endswith("two.mp4 has no sound 8; it has 1, 2")
 
 
+def test_a_film_that_cannot_be_sought_in_begins_again(
+    tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_clip(tmp_path / "raw.h264", frames=FRAMES, sounds=0)
+    hands = Hands(monkeypatch, (6, Key("right")), (12, Key("q")))
+    play(str(clip), PlayOptions(model=str(network)))
+    assert not hands.script
+    assert hands.shown[6] == hands.shown[0]
+
+
+def test_pictures_saved_twice_are_two(
+    clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Hands(monkeypatch, (4, Key("space")), (4, Key("s")), (4, Key("s")), (4, Closed()))
+    play(str(clip), PlayOptions(model=str(network)))
+    assert len(list(tmp_path.glob("film-*.png"))) == 2
+
+
 def test_s_saves_the_picture(
     clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

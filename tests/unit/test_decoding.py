@@ -202,6 +202,10 @@ class TestRefusals:
         with pytest.raises(InputError, match=r"no file .*gone\.mp4"):
             FileSource(tmp_path / "gone.mp4")
 
+    def test_a_name_that_is_too_long(self) -> None:
+        with pytest.raises(InputError, match="too long"):
+            FileSource(Path("x" * 300))
+
     def test_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="is not a file"):
             FileSource(tmp_path)

@@ -97,6 +97,20 @@ def test_in_a_pause_the_picture_is_made_anew_as_it_is_wanted(viewer: Viewer, key
     assert tell(viewer, "space", key) == SeekTo(50.0)
 
 
+def test_a_key_held_down_seeks_and_does_nothing_else_twice(viewer: Viewer) -> None:
+    assert tell(viewer, Key("left", held=True)) == SeekTo(45.0)
+    tell(viewer, Key("9"), Key("9", held=True))
+    assert viewer.volume == 90
+    tell(viewer, Key("space"), Key("space", held=True))
+    assert viewer.paused
+    assert tell(viewer, Key("n", held=True)) is None
+
+
+def test_a_film_of_no_length_has_a_bar(viewer: Viewer) -> None:
+    tell(viewer, "space", span=Span(start=0, end=0))
+    assert viewer.sprites(time=0, span=Span(start=0, end=0), area=AREA)
+
+
 def test_end_means_nothing_where_nobody_knows_the_end(viewer: Viewer) -> None:
     assert tell(viewer, "end", span=Span(start=0, end=None)) is None
 

@@ -93,6 +93,11 @@ def test_sound_inside_is_no_rendition_apart() -> None:
     assert not found.sounds_of(found.variants[0])
 
 
+def test_sound_inside_is_played_where_it_is_asked_for_whatever_there_is_beside_it() -> None:
+    found = master(MASTER.replace(',URI="en.m3u8"', ""))
+    assert not found.sounds_of(found.variants[0])
+
+
 def test_sound_alone_is_played_where_there_is_nothing_else() -> None:
     found = master("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=64000\nsound.m3u8\n")
     assert found.variants[0].height is None

@@ -16,7 +16,7 @@ from support.frames import make_frame
 from vidlift.color import ColorTags, Range
 from vidlift.frame import Frame
 from vidlift.rgb import to_rgb
-from vidlift.sinks.events import Dropped
+from vidlift.sinks.events import Dropped, Key
 from vidlift.sinks.window import Sprite, Window
 
 PATCHES = [
@@ -231,3 +231,28 @@ def test_nothing_happens_in_a_window_that_nobody_touches(window: Window) -> None
     assert not list(window.events(0.0))
     window.toggle_full_screen()
     window.refresh()
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize(
+    ("mod", "heeded"), [("KMOD_NONE", True), ("KMOD_LSHIFT", True), ("KMOD_LCTRL", False)]
+)
+def test_keys_of_the_desktop_are_not_the_players(
+    window: Window, mod: str, heeded: bool, held: bool
+) -> None:
+    sdl = window._sdl
+    window.show(make_frame(size=(64, 48)))
+    list(window.events(0))
+    event = sdl.SDL_Event()
+    event.type = sdl.SDL_KEYDOWN
+    event.key.keysym.sym = sdl.SDLK_c
+    event.key.keysym.mod = getattr(sdl, mod)
+    event.key.repeat = held
+    sdl.SDL_PushEvent(ctypes.byref(event))
+    keys = [each for each in window.events(0) if isinstance(each, Key)]
+    assert keys == ([Key("c", held=held)] if heeded else [])
+
+
+def test_a_name_that_is_no_text_is_a_title(window: Window) -> None:
+    window.begin("caf\udce9", source_height=48)
+    window.show(make_frame(size=(64, 48)))

@@ -168,7 +168,7 @@ def _master(raw: Any, url: str) -> MasterList:
                 width=width,
                 height=height,
                 texts=info.subtitles,
-                sounds=info.audio if any(_is_apart(m, info.audio) for m in raw.media) else None,
+                sounds=info.audio if _is_apart(raw.media, info.audio) else None,
             )
         )
     with_pictures = [v for v in variants if v.height] or variants
@@ -195,8 +195,11 @@ def _renditions(raw: Any, url: str, kind: str) -> Iterator[Rendition]:
 
 
 def _is_apart(media: Any, group: str | None) -> bool:
-    """Whether a line of the master list is sound with a list of its own, in that group."""
-    return media.type == "AUDIO" and bool(media.uri) and media.group_id == group
+    """Whether the sound of a group has lists of its own: some has, and what is asked for is not
+    inside, without one."""
+    sounds = [each for each in media if each.type == "AUDIO" and each.group_id == group]
+    inside = any(each.default == "YES" and not each.uri for each in sounds)
+    return not inside and any(each.uri for each in sounds)
 
 
 def _media(raw: Any, url: str) -> MediaList:

@@ -68,6 +68,9 @@ SEEKS = {
 }
 """Seconds from where the film is."""
 
+HELD = {*SEEKS, Control.QUIETER, Control.LOUDER}
+"""What a key that is held down does over and over; all else it does once."""
+
 _SIGNS = {"left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "Esc"}
 
 

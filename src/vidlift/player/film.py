@@ -45,7 +45,7 @@ class Film:
         ``cached``: what is received is kept for another time. Raises ``InputError``,
         ``NetworkError``; ``UsageError`` and ``OutputError`` for what cannot be saved.
         """
-        self.name = shown_name(where)
+        self.where, self.name = where, shown_name(where)
         self._lost: Counter[str] = Counter()
         self._open = ExitStack()
         with ExitStack() as undo:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vidlift import models
-from vidlift.errors import OutputError, UsageError, VidliftError
+from vidlift.errors import InputError, OutputError, UsageError, VidliftError
 from vidlift.pipeline import Meter
 from vidlift.player import overlay
 from vidlift.player.choose import FRAMES_AHEAD, NO_SCREEN, Chooser
@@ -180,9 +182,9 @@ class _Session:
 
     def _play_from(self, at: float | None) -> Leave | None:
         """Build the chain anew from a time on, or from the beginning, and play it."""
-        film, split = self._film, self._film.split
         if at is not None:
-            at = film.seek(at)
+            at = self._seek(at)
+        film, split = self._film, self._film.split
         stop = None
         if self._options.duration is not None:
             stop = film.span.start + self._options.duration
@@ -217,6 +219,18 @@ class _Session:
                 sound = Feeder(chunks, self._speaker, loudness=self._viewer.loudness)
             threads.callback(split.stop)  # before the threads are waited for
             return loop.run(frames, sound, stop=stop)
+
+    def _seek(self, to: float) -> float | None:
+        """Where the film goes on: None, its beginning, where it cannot be sought in."""
+        try:
+            return self._film.seek(to)
+        except InputError:
+            if self._film.saving is not None:
+                raise
+            self._viewer.say("it cannot be sought in: from the beginning")
+            self._change_to(self._film.where, ended=False)
+            self._viewer.offer(self._film.words)
+            return None
 
     def _change_to(self, where: str, *, ended: bool) -> None:
         """Close the film that was left and open another, or the same again."""
@@ -282,7 +296,9 @@ class _Session:
             return "there is no picture yet"
         seconds = float(picture.frame.pts) - self._film.span.start
         moment = overlay.clock_text(seconds).replace(":", ".")
-        where = Path(f"{Path(self._film.name).stem}-{moment}-{picture.by.replace(' ', '-')}.png")
+        name = f"{Path(self._film.name).stem}-{moment}-{picture.by.replace(' ', '-')}"
+        names = (Path(f"{name}{more}.png") for more in chain([""], (f"-{n}" for n in count(2))))
+        where = next(each for each in names if not os.path.lexists(each))
         rgb = to_rgb(
             picture.frame, source_height=self._film.info.height, siting=self._film.info.siting
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from vidlift.player import overlay
-from vidlift.player.controls import CONTROLS, SEEKS, Control, key_list
+from vidlift.player.controls import CONTROLS, HELD, SEEKS, Control, key_list
 from vidlift.player.schedule import Wish
 from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer
 from vidlift.sinks.window import Sprite
@@ -83,7 +83,9 @@ class Span:
     """Whether it is received as it happens, so that the only seek is to what happens now."""
 
     def share(self, time: float) -> float:
-        return 0.0 if not self.end else (time - self.start) / (self.end - self.start)
+        if self.end is None or self.end <= self.start:
+            return 0.0
+        return (time - self.start) / (self.end - self.start)
 
 
 class Viewer:
@@ -185,8 +187,9 @@ class Viewer:
                 return Quit()
             case Dropped(where):
                 return Open(where)
-            case Key(name) if name in CONTROLS:
-                return self._control(CONTROLS[name], time, span)
+            case Key(name, held) if name in CONTROLS:
+                control = CONTROLS[name]
+                return None if held and control not in HELD else self._control(control, time, span)
             case Pointer(x, y, pressed):
                 return self._point(x, y, pressed, span, area)
         return None

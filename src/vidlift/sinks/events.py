@@ -11,6 +11,9 @@ class Key:
     name: str
     """In lower case, as SDL calls it: ``space``, ``left``, ``f``, …"""
 
+    held: bool = False
+    """Whether it was pressed before and is only held down."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pointer:

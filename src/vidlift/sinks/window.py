@@ -83,11 +83,11 @@ class Window:
         self, title: str, *, source_height: int, display_matrix: tuple[int, ...] | None = None
     ) -> None:
         """What follows is another film. ``source_height`` decides the matrix where no tag does."""
-        self._title = title
+        self._title = title.encode(errors="replace")  # names need not be text
         self._source_height = source_height
         self._turn = screen.turn(display_matrix)
         if self._window is not None:
-            self._sdl.SDL_SetWindowTitle(self._window, title.encode())
+            self._sdl.SDL_SetWindowTitle(self._window, self._title)
 
     @property
     def screen_size(self) -> tuple[int, int]:
@@ -195,9 +195,7 @@ class Window:
             _, _, width, height = screen.fit(shown, (bounds.w, bounds.h))
         centred = sdl.SDL_WINDOWPOS_CENTERED
         flags = sdl.SDL_WINDOW_RESIZABLE | sdl.SDL_WINDOW_ALLOW_HIGHDPI
-        self._window = sdl.SDL_CreateWindow(
-            self._title.encode(), centred, centred, width, height, flags
-        )
+        self._window = sdl.SDL_CreateWindow(self._title, centred, centred, width, height, flags)
         self._check(self._window)
         sdl.SDL_SetHint(b"SDL_RENDER_SCALE_QUALITY", b"linear")
         # The screen's own pace where it tells; a machine without GL draws in software.
@@ -301,7 +299,10 @@ class Window:
             case sdl.SDL_QUIT:
                 yield Closed()
             case sdl.SDL_KEYDOWN:
-                yield Key(sdl.SDL_GetKeyName(event.key.keysym.sym).decode().lower())
+                others = sdl.KMOD_CTRL | sdl.KMOD_ALT | sdl.KMOD_GUI  # keys of the desktop
+                if not event.key.keysym.mod & others:
+                    name = sdl.SDL_GetKeyName(event.key.keysym.sym).decode().lower()
+                    yield Key(name, held=bool(event.key.repeat))
             case sdl.SDL_MOUSEMOTION:
                 held = bool(event.motion.state & sdl.SDL_BUTTON_LMASK)
                 yield self._pointer(event.motion, held)

@@ -27,10 +27,13 @@ def open_container(where: str | Path | BinaryIO, *, name: str | None = None) -> 
     """
     shown = name or str(where)
     if isinstance(where, (str, Path)):
-        path = Path(where)
-        if not path.exists():
+        try:
+            there, is_file = Path(where).exists(), Path(where).is_file()
+        except OSError as error:  # a folder that may not be read, a name that is too long
+            raise InputError(f"{shown} cannot be opened: {error.strerror}") from error
+        if not there:
             raise InputError(f"no file {shown}")
-        if not path.is_file():
+        if not is_file:
             raise InputError(f"{shown} is not a file")
     try:
         if isinstance(where, (str, Path)):
