@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,9 @@ from typer.testing import CliRunner
 
 from support.clips import make_clip
 from support.networks import plain_network
+from support.servers import Asked, scripted
 from vidlift.cli.main import app
+from vidlift.client.download import BLOCK
 from vidlift.errors import InputError, UsageError
 from vidlift.player import play as player
 from vidlift.player import precision
@@ -293,3 +296,36 @@ def test_a_size_that_is_none_is_refused(size: str) -> None:
     refused = CliRunner().invoke(app, ["bench", "--size", size])
     assert refused.exit_code == 2
     assert "480x270" in refused.output
+
+
+@pytest.mark.parametrize("end", [Key("q"), Closed()])
+def test_a_server_that_falls_silent_holds_nobody_up(
+    end: Event, tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_clip(
+        tmp_path / "film.ts", frames=96, width=320, height=240, options={"qp": "0"}, sounds=0
+    )
+    content, waited = clip.read_bytes(), threading.Event()
+    assert len(content) > 8 * BLOCK
+
+    def script(asked: Asked) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + content[: len(content) // 3]
+        if not asked.gone.wait(30):
+            waited.set()
+
+    hands, looks = Hands(monkeypatch), [0, 0]
+    events = Window.events
+
+    def happening(window: Window, wait: float) -> Iterator[Event]:
+        yield from events(window, wait)
+        looks[:] = (
+            (looks[0] + 1, looks[1]) if len(hands.shown) == looks[1] else (0, len(hands.shown))
+        )
+        if looks[0] == 100 and looks[1]:  # for a second nothing has come
+            yield end
+
+    monkeypatch.setattr(Window, "events", happening)
+    with scripted(script) as (url, _):
+        play(f"{url}/film.ts", PlayOptions(model=str(network), cached=False))
+    assert len(hands.shown) > 1
+    assert not waited.is_set()

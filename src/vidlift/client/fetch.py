@@ -138,10 +138,14 @@ class HttpFile(io.RawIOBase):
         self._at += len(part)
         return len(part)
 
+    def stop(self) -> None:
+        """Nothing more is wanted: a reader that waits in another thread meets an error."""
+        self._closing.set()
+        self._download.cancel()
+
     def close(self) -> None:
         """Let go of the connection. A reader that waits in another thread meets an error."""
-        self._closing.set()
-        self._download.cancel()  # whoever reads meets an error and lets go of the lock
+        self.stop()  # whoever reads lets go of the lock
         with self._reading:
             self._stop()
             self._web.close()

@@ -157,6 +157,11 @@ class Film:
         self.split.seek(Fraction(to).limit_denominator(1_000_000))
         return to
 
+    def give_up(self) -> None:
+        """Nothing more of the film is wanted: what is being received ends soon, from any thread."""
+        if not isinstance(self._entry, Path):
+            self._entry.stop()
+
     @property
     def saving(self) -> Path | None:
         """The file that is still to be made of it, None where there is none."""

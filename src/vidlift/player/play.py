@@ -218,7 +218,13 @@ class _Session:
                 chunks = threads.enter_context(closing(ahead(film.sound, depth=CHUNKS_AHEAD)))
                 sound = Feeder(chunks, self._speaker, loudness=self._viewer.loudness)
             threads.callback(split.stop)  # before the threads are waited for
-            return loop.run(frames, sound, stop=stop)
+            leave: Leave | None = Quit()  # unless it comes to its end
+            try:
+                leave = loop.run(frames, sound, stop=stop)
+                return leave
+            finally:
+                if isinstance(leave, (Quit, OtherFilm)):
+                    film.give_up()  # a server that is silent holds nobody up
 
     def _seek(self, to: float) -> float | None:
         """Where the film goes on: None, its beginning, where it cannot be sought in."""
