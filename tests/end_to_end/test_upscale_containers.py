@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from support.clips import SOUND_RATE, make_clip
+from support.clips import SOUND_RATE, make_clip, wrap_clock
 from vidlift.errors import InputError, OutputError
 from vidlift.jobs import join as join_module
 from vidlift.jobs.damage import ADVICE
@@ -329,17 +329,7 @@ class TestTimesBelowZero:
 
     @pytest.fixture
     def wrapped(self, tmp_path: Path) -> Path:
-        clip, film = make_clip(tmp_path / "clip.ts", frames=24), tmp_path / "film.ts"
-        options = {"mpegts_copyts": "1", "avoid_negative_ts": "disabled"}
-        with av.open(str(clip)) as entry, av.open(str(film), "w", options=options) as out:
-            twins = {old.index: out.add_stream_from_template(old) for old in entry.streams}
-            packets: list[Any] = [packet for packet in entry.demux() if packet.size]
-            move = 2**33 - 45_000 - min(packet.dts for packet in packets)
-            for packet in packets:
-                packet.pts, packet.dts = packet.pts + move, packet.dts + move
-                packet.stream = twins[packet.stream_index]
-                out.mux(packet)
-        return film
+        return wrap_clock(make_clip(tmp_path / "clip.ts", frames=24), tmp_path / "film.ts")
 
     @BOTH
     def test_all_streams_move_by_as_much(

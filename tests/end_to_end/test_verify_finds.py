@@ -15,7 +15,7 @@ import pytest
 from av.stream import Disposition
 
 from support.cli import vidlift
-from support.clips import join_tracks, make_clip
+from support.clips import join_tracks, make_clip, wrap_clock
 from support.shared import shared
 from vidlift.errors import VerificationError
 from vidlift.frame import Frame, Plane
@@ -235,17 +235,7 @@ class TestTimes:
     @pytest.fixture
     def early(self, tmp_path: Path) -> Path:
         """A recording whose clock wraps begins before zero, as FFmpeg reads it."""
-        clip, film = make_clip(tmp_path / "clip.ts"), tmp_path / "film.ts"
-        options = {"mpegts_copyts": "1", **AS_THEY_ARE}
-        with av.open(str(clip)) as entry, av.open(str(film), "w", options=options) as out:
-            twins = {s.index: out.add_stream_from_template(s) for s in entry.streams}
-            packets: list[Any] = [packet for packet in entry.demux() if packet.size]
-            move = 2**33 - 45_000 - min(packet.dts for packet in packets)
-            for packet in packets:
-                packet.pts, packet.dts = packet.pts + move, packet.dts + move
-                packet.stream = twins[packet.stream_index]
-                out.mux(packet)
-        return film
+        return wrap_clock(make_clip(tmp_path / "clip.ts"), tmp_path / "film.ts")
 
     def test_all_may_be_moved_where_it_begins_before_zero(
         self, early: Path, tmp_path: Path

@@ -83,6 +83,21 @@ def join_tracks(where: Path, tracks: Sequence[tuple[Path, int, dict[str, str]]])
     return where
 
 
+def wrap_clock(clip: Path, film: Path) -> Path:
+    """Move a transport stream to where its clock wraps after half a second: as FFmpeg reads it,
+    it begins before zero."""
+    options = {"mpegts_copyts": "1", "avoid_negative_ts": "disabled"}
+    with av.open(str(clip), "r") as entry, av.open(str(film), "w", options=options) as out:
+        twins = {old.index: out.add_stream_from_template(old) for old in entry.streams}
+        packets: list[Any] = [packet for packet in entry.demux() if packet.size]
+        move = 2**33 - 45_000 - min(packet.dts for packet in packets)
+        for packet in packets:
+            packet.pts, packet.dts = packet.pts + move, packet.dts + move
+            packet.stream = twins[packet.stream_index]
+            out.mux(packet)
+    return film
+
+
 def pitch(sound: Iterable[SoundChunk]) -> int:
     """The frequency of half a second of sound, in Hz."""
     samples = np.concatenate([chunk.samples for chunk in sound])

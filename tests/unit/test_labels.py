@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vidlift.sources.labels import Label, Wanted, called, find, listed, marked
+from vidlift.sources.labels import Label, Wanted, called, find, lacking, listed, marked
 
 LABELS = [
     Label(language="eng"),
@@ -57,3 +57,9 @@ def test_a_viewer_is_told_of_them() -> None:
     assert listed(LABELS[:3]) == "1: eng, 2: de-AT, Commentary, 3"
     assert listed([]) == "none"
     assert str(Label(language="deu", title="deu")) == "deu", "said once"
+
+
+def test_what_is_wanted_and_not_there_is_named_beside_what_is() -> None:
+    assert lacking(LABELS[:1], 3) == "4; it has 1: eng"
+    assert lacking([], "fra") == "fra; it has none"
+    assert [lacking(LABELS, wanted) for wanted in (None, "none", 0, "eng")] == [None] * 4

@@ -22,6 +22,7 @@ from vidlift.descriptor import SCALES
 from vidlift.errors import ModelError
 from vidlift.models import check, graph, kernels
 from vidlift.models.core import extract
+from vidlift.upscaler import Upscaler
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -30,6 +31,10 @@ MAX_MACS = {"xs": 120, "s": 360, "m": 1_050, "l": 3_300, "xl": 10_600}
 """Multiply-accumulates per output pixel."""
 
 Change = Callable[[onnx.ModelProto], None]
+
+
+FLAT = 6
+"""Code values by which a flat picture may move: as far as one of low bit rates moves black."""
 
 
 def ours(scale: int = 2) -> onnx.ModelProto:
@@ -250,6 +255,16 @@ class TestTheCatalogue:
         where.write_bytes(b"")
         where.with_suffix(".json").write_text(json.dumps({"name": "mine"}))
         assert models.card(where) == {"name": "mine"}
+
+    @pytest.mark.parametrize("name", models.names())
+    @pytest.mark.parametrize("code", [0, 16, 128, 235, 255])
+    def test_what_is_flat_stays_flat(self, name: str, code: int) -> None:
+        """Also below studio range, where photographs have nothing to learn from."""
+        away = 24  # from the border, which networks of up to 16 layers see
+        with Upscaler(name, engine="onnxruntime", threads=1) as upscaler:
+            made = upscaler.luma(np.full((1, 64, 64), code, np.uint8))[0].astype(int)
+            inside = slice(away * upscaler.descriptor.scale, -away * upscaler.descriptor.scale)
+        assert np.abs(made[inside, inside] - code).max() <= FLAT
 
 
 class TestReadingWithoutOnnx:

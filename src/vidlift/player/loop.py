@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
 from vidlift.player.clock import AudioClock, Clock, WallClock
@@ -101,6 +103,15 @@ class Record:
     def go_on(self) -> None:
         """Time runs again: what was before does not count for the rate."""
         self._lately.clear()
+
+    def off_clock(self, *, last: int = 0) -> dict[str, float]:
+        """How far pictures were off the clock when they appeared, either way, in milliseconds:
+        the last so many, or all; empty before there are any."""
+        if not len(self.skew):
+            return {}
+        off = np.abs(np.array(self.skew[-last:])) * 1000
+        found = {"p50": np.percentile(off, 50), "p95": np.percentile(off, 95), "max": off.max()}
+        return {name: round(float(value), 2) for name, value in found.items()}
 
     @property
     def rate(self) -> float | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +25,10 @@ from vidlift.player.loop import Loop, Record
 from vidlift.player.options import PlayOptions
 from vidlift.player.power import EnergyMeter
 from vidlift.player.schedule import NOT_BEGUN, Tally, enlarge
+from vidlift.player.snapshot import save
 from vidlift.player.sound import Feeder
 from vidlift.player.viewer import Leave, Open, OtherFilm, OtherSound, Quit, SeekTo, Viewer
 from vidlift.receipt import Receipt, peak_memory_mb, process_age, stage_times
-from vidlift.rgb import to_rgb
 from vidlift.sinks.speaker import Speaker
 from vidlift.sinks.window import Window
 from vidlift.sources import labels, shown_name
@@ -139,11 +137,8 @@ class _Session:
             ("sound", film.sounds, self._options.sound),
             ("subtitles", texts, self._options.subtitles),
         ):
-            if wanted not in (None, labels.NONE) and labels.find(tracks, wanted) is None:
-                self._warnings.append(
-                    f"{film.name} has no {kind} {labels.shown(wanted)}; "
-                    f"it has {labels.listed(tracks)}"
-                )
+            if lacking := labels.lacking(tracks, wanted):
+                self._warnings.append(f"{film.name} has no {kind} {lacking}")
 
     def _listen_on(self) -> None:
         """Play the next of the film's tracks of sound."""
@@ -292,27 +287,7 @@ class _Session:
             self._energy.joules()
         if viewer.save_picture:
             viewer.save_picture = False
-            viewer.say(self._save_picture())
-
-    def _save_picture(self) -> str:
-        from PIL import Image  # costs time and memory, and few need it
-
-        picture = self._record.on_screen
-        if picture is None:
-            return "there is no picture yet"
-        seconds = float(picture.frame.pts) - self._film.span.start
-        moment = overlay.clock_text(seconds).replace(":", ".")
-        name = f"{Path(self._film.name).stem}-{moment}-{picture.by.replace(' ', '-')}"
-        names = (Path(f"{name}{more}.png") for more in chain([""], (f"-{n}" for n in count(2))))
-        where = next(each for each in names if not os.path.lexists(each))
-        rgb = to_rgb(
-            picture.frame, source_height=self._film.info.height, siting=self._film.info.siting
-        )
-        try:
-            Image.fromarray(rgb).save(where)
-        except OSError as error:
-            return f"cannot write {where}: {error.strerror}"
-        return f"saved {where}"
+            viewer.say(save(self._record.on_screen, self._film))
 
     def _after(self, moments: Iterable[float]) -> float | None:
         """Seconds from the beginning to the first of some moments."""
@@ -359,7 +334,7 @@ class _Session:
             rows.append(("rate", f"{record.rate:.1f} frames/s"))
         rows.append(("dropped", str(sum(self._tally.dropped.values()))))
         rows.append(("bypassed", str(sum(self._tally.bypassed.values()))))
-        if skew := _skew(record.skew[-240:]):
+        if skew := record.off_clock(last=240):
             rows.append(("skew", f"{skew['p95']:.1f} ms"))
         rows.append(("memory", f"{peak_memory_mb():.0f} MB at most"))
         passed = max(time.monotonic() - self._begun, 1e-3)
@@ -407,7 +382,7 @@ class _Session:
             extra={
                 "display": self._options.display,
                 "clock": "wall" if self._film.sound is None or self._speaker is None else "audio",
-                "skew_ms": _skew(record.skew),
+                "skew_ms": record.off_clock(),
                 "stalls": record.stalls,
                 "drops": tally.drops,
                 "made_by": dict(tally.made_by),
@@ -422,12 +397,3 @@ class _Session:
                 **self._chooser.choice,
             },
         )
-
-
-def _skew(seconds: Any) -> dict[str, float]:
-    """How far pictures were off the clock when they appeared, either way, in milliseconds."""
-    if not len(seconds):
-        return {}
-    off = np.abs(np.array(seconds)) * 1000
-    found = {"p50": np.percentile(off, 50), "p95": np.percentile(off, 95), "max": off.max()}
-    return {name: round(float(value), 2) for name, value in found.items()}

@@ -28,8 +28,8 @@ from vidlift.client.hls import HlsFilm
 from vidlift.client.track import Piece
 from vidlift.errors import NetworkError, OutputError, UsageError, VidliftError
 from vidlift.sources.decode import open_container
-from vidlift.sources.hls import Run, Times
 from vidlift.sources.remux import Move, Stretch, remux
+from vidlift.sources.runs import Run, Times
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -65,9 +65,12 @@ def marked(labels: Sequence[Label]) -> int:
     return next((at for at, label in enumerate(labels) if label.wanted), 0)
 
 
-def shown(wanted: Wanted) -> str:
-    """As the viewer put it."""
-    return str(wanted + 1) if isinstance(wanted, int) else str(wanted)
+def lacking(labels: Sequence[Label], wanted: Wanted | None) -> str | None:
+    """What is wanted and not there, beside what is: ``fra; it has 1: eng, 2: deu``."""
+    if wanted in (None, NONE) or find(labels, wanted) is not None:
+        return None
+    said = wanted + 1 if isinstance(wanted, int) else wanted
+    return f"{said}; it has {listed(labels)}"
 
 
 def listed(labels: Sequence[Label]) -> str:
