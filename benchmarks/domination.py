@@ -50,12 +50,29 @@ def main() -> int:
         f"{_section('Both in float32', in_float32)}\n"
         f"{_section('Both at their best precision', at_best)}"
     )
+    if unmeasured := granted(at_best, rough):
+        page += (
+            "\nOf ours, timed in a precision that quality was not measured in, that of float32 "
+            f"standing for it: {', '.join(unmeasured)}.\n"
+        )
     if left_out := domination.not_timed(exact):
         page += f"\nIn the range of cost, but not timed: {', '.join(left_out)}.\n"
     (RESULTS / f"{name}.md").write_text(page)
     sys.stdout.write(page)
     draw([_for_chart(each) for each in exact if _shown(each)], RESULTS / f"{name}.png")
     return 0 if all(each.dominated for each in [*in_float32, *at_best]) else 1
+
+
+def granted(verdicts: Sequence[Verdict], measured: Sequence[Figures]) -> list[str]:
+    """Which networks of ours are judged at the time of a precision whose quality nobody measured,
+    and that precision."""
+    known = {(each.name, each.setup.rpartition(" ")[2]) for each in measured}
+    used = {
+        (each.ours, each.setups[0].rpartition(" ")[2])
+        for each in verdicts
+        if each.ours is not None and not domination.float32(each.setups[0])
+    }
+    return [f"{name} in {precision}" for name, precision in sorted(used - known)]
 
 
 def _section(title: str, verdicts: Sequence[Verdict]) -> str:

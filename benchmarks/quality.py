@@ -4,7 +4,8 @@
 
 Measures what ships and every peer on the picture sets and on clips, and writes
 ``results/quality.json`` and ``.md``. A file that was measured before, with the same content, on
-the same set and stream, is not measured again, so a run that was stopped goes on where it was.
+the same set and stream, is not measured again, so a run that was stopped goes on where it was;
+several may run at once and keep what each of them finds.
 ``--precision bf16`` measures quality as OpenVINO computes it in bfloat16, ``mixed`` with the ends
 in float32, into ``results/quality-bf16.*`` and ``-mixed.*``.
 """
@@ -12,9 +13,13 @@ in float32, into ``results/quality-bf16.*`` and ``-mixed.*``.
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from vidlift import models
@@ -37,21 +42,66 @@ def main() -> None:
     setup = PRECISIONS[options.precision]
     suffix = "" if setup is EXACT else f"-{setup.precision}"
     where = RESULTS / f"quality{suffix}.json"
-    done = {_key(each): each for each in report.load(where)} if where.exists() else {}
     tests = sets.find(options.data, options.sets.split(","))
     sent = [streams.parse(name) for name in options.streams.split(",")]
     found: list[Figures] = []
+    every = _kept(where)
     for scale in options.scales:
         for subject in (None, *_subjects(options.peers, scale, options.only)):
             figures = report.about(subject, scale=scale, setup=setup)
-            known = done.get(_key(figures), figures)
+            known = {_key(each): each for each in _kept(where)}.get(_key(figures), figures)
             measured = _measure(subject, known, tests, sent, setup=setup, threads=options.threads)
-            done[_key(measured)] = measured
             found.append(measured)
-            # What was measured before and not asked for now is kept.
-            report.save(where, list(done.values()), made=machine.about())
-    where.with_suffix(".md").write_text(_page(list(done.values())))
+            every = keep(where, measured)
+    where.with_suffix(".md").write_text(_page(every))
     sys.stdout.write(_page(found))
+
+
+def keep(where: Path, measured: Figures) -> list[Figures]:
+    """Put the figures of a network with all that the file holds at this moment; returns those.
+
+    What was measured before of the same file, on other sets, stays; of an older file of its name
+    nothing does. The file is there whole or as it was, and other runs wait meanwhile.
+    """
+    with _alone(where.parent):
+        done = {_key(each): each for each in _kept(where)}
+        if before := done.get(_key(measured)):
+            measured = replace(
+                measured,
+                pictures={**before.pictures, **measured.pictures},
+                clips={
+                    name: {**before.clips.get(name, {}), **measured.clips.get(name, {})}
+                    for name in {**before.clips, **measured.clips}
+                },
+            )
+        else:
+            done = {key: each for key, each in done.items() if not _is_another(each, measured)}
+        done[_key(measured)] = measured
+        part = where.with_suffix(".part")
+        report.save(part, list(done.values()), made=machine.about())
+        part.replace(where)
+    return list(done.values())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other run writes into the folder."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def _kept(where: Path) -> list[Figures]:
+    return report.load(where) if where.exists() else []
+
+
+def _is_another(each: Figures, measured: Figures) -> bool:
+    """Whether these are of another file with the same name, measured alike."""
+    same = (each.name, each.scale, each.setup) == (measured.name, measured.scale, measured.setup)
+    return same and each.sha256 != measured.sha256
 
 
 def _options() -> argparse.Namespace:

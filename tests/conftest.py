@@ -37,4 +37,8 @@ def _no_thread_left_behind() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     left = [t for t in threading.enumerate() if t not in before and t.name.startswith("vidlift")]
+    for thread in left:
+        if thread.name == "vidlift-aside":  # may be left behind, and ends by itself
+            thread.join(10)
+    left = [thread for thread in left if thread.is_alive()]
     assert not left, f"threads left behind: {', '.join(thread.name for thread in left)}"

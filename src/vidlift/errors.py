@@ -8,6 +8,9 @@
     ├── ModelError         6   a model file or an engine failed
     └── VerificationError  7   two files that should agree do not
 
+Who ends the program by a signal gets 128 and its number, as in shells: 130 for Ctrl-C, 143 for
+SIGTERM, 129 for a terminal that closed, and 141 where nobody reads the output any longer.
+
 A message has four parts where they apply: what was wanted, what came, what is allowed, the
 likely cause. Foreign errors are translated where they enter, with ``raise ... from``.
 """

@@ -30,6 +30,10 @@ def psnr(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0, border: int =
     return math.inf if error == 0 else 10 * math.log10(peak * peak / error)
 
 
+SSIM_LEAST = 11
+"""Samples each way that SSIM needs inside the border: the width of its window."""
+
+
 def ssim(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0, border: int = 0) -> float:
     """Structural similarity of two planes, 1 where they are equal (Wang et al., 2004).
 
@@ -40,8 +44,8 @@ def ssim(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0, border: int =
         raise ValueError(f"planes of one shape are compared, got {a.shape} and {b.shape}")
     inner = tuple(slice(border, side - border) for side in a.shape)
     x, y = a[inner].astype(np.float64), b[inner].astype(np.float64)
-    if min(x.shape) < len(_WINDOW):
-        raise ValueError(f"SSIM needs {len(_WINDOW)} samples each way inside the border")
+    if min(x.shape) < SSIM_LEAST:
+        raise ValueError(f"SSIM needs {SSIM_LEAST} samples each way inside the border")
     mean_x, mean_y = _blur(x), _blur(y)
     variance_x = _blur(x * x) - mean_x * mean_x
     variance_y = _blur(y * y) - mean_y * mean_y
@@ -52,7 +56,7 @@ def ssim(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0, border: int =
     return float(likeness.mean())
 
 
-_WINDOW = np.exp(-((np.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
+_WINDOW = np.exp(-((np.arange(SSIM_LEAST) - 5.0) ** 2) / (2 * 1.5**2))
 _WINDOW /= _WINDOW.sum()
 
 

@@ -20,7 +20,7 @@ from support.clips import make_clip
 from vidlift.client.hls import HlsFilm
 from vidlift.cloud.live import LiveOptions, go_live
 from vidlift.cloud.serve import serving
-from vidlift.errors import OutputError
+from vidlift.errors import OutputError, UsageError
 from vidlift.sources.hls import HlsSplit
 
 PROGRAM = [sys.executable, "-m", "vidlift"]
@@ -94,10 +94,30 @@ def test_what_was_live_can_be_received(clip: Path, tmp_path: Path) -> None:
         assert split.pictures.lost == {}
 
 
+def test_a_stream_of_others_is_told_the_way(tmp_path: Path) -> None:
+    source = Path("https://example.org/live/master.m3u8")
+    with pytest.raises(UsageError, match=r"https://example\.org/live/master\.m3u8 is .* a pipe"):
+        go_live(source, tmp_path / "library", OPTIONS)
+    assert not (tmp_path / "library").exists()
+
+
 def test_a_title_on_demand_is_not_overwritten(clip: Path, tmp_path: Path) -> None:
     (tmp_path / "live").mkdir()
     with pytest.raises(OutputError, match="no live title"):
         go_live(clip, tmp_path, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "expected"), [(16, "PQ"), (18, "HLG"), (1, None)], ids=["pq", "hlg", "sdr"]
+)
+def test_the_list_says_which_light_a_broadcast_has(
+    tmp_path: Path, transfer: int, expected: str | None
+) -> None:
+    tags = {"color_trc": transfer, "color_primaries": 9, "colorspace": 9, "color_range": 1}
+    clip = make_clip(tmp_path / "a.mp4", frames=3, width=96, height=64, sounds=0, tags=tags)
+    title = go_live(clip, tmp_path, LiveOptions(rungs=(32,), pace=False))
+    (variant,) = m3u8.load(str(title.folder / "master.m3u8")).playlists
+    assert variant.stream_info.video_range == expected
 
 
 def test_a_second_broadcast_takes_the_place_of_the_first(clip: Path, tmp_path: Path) -> None:

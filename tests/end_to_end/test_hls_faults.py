@@ -168,6 +168,46 @@ def test_a_rung_without_a_list_is_done_without(title: Title, rung: str) -> None:
         assert set(film.report()["rungs"]) == {"32p", "48p"} - {rung}
 
 
+@pytest.mark.parametrize(
+    ("where", "wrong", "said"),
+    [
+        ("sound-0/index.m3u8", answer("404 Not Found"), "404"),
+        ("sound-0/index.m3u8", answer(body=b"<html>"), "no playlist"),
+        ("sound-0/init.mp4", answer("404 Not Found"), "404"),
+        ("sound-0/init.mp4", answer(body=bytes(500)), "could not be decoded"),
+        (".m4s", answer("404 Not Found"), "404"),
+        (".m4s", answer(body=b"<html>"), "no segment"),
+    ],
+)  # fmt: skip
+def test_a_film_goes_on_without_its_sound(
+    title: Title, where: str, wrong: bytes, said: str, tmp_path: Path
+) -> None:
+    def fault(asked: Asked, _: bytes) -> bytes | None:
+        path = asked.path
+        first = path.endswith("00000.m4s")  # of the segments it alone is there
+        return wrong if "sound-0/" in path and path.endswith(where) and not first else None
+
+    with (
+        scripted(faulty(title, fault)) as (url, _),
+        opened(f"{url}/master.m3u8") as (_, split),
+    ):
+        got = take(split)
+        assert split.sound is not None
+        (lost,) = split.sound.lost
+    assert got.times == EXPECTED
+    assert said in lost
+    assert bool(got.chunks) == (where == ".m4s")
+    report = tmp_path / "report.json"
+    with scripted(faulty(title, fault)) as (url, _):
+        if where == ".m4s":
+            return  # it is missed too late to wait for it
+        line = ["--display", "none", "-s", "2", "-m", "bicubic-x2", "--duration", "1"]
+        ended = vidlift("play", f"{url}/master.m3u8", *line, "--report", report)
+    assert ended.code == 0, ended.err
+    (warning,) = json.loads(report.read_text())["warnings"]
+    assert said in warning
+
+
 def test_no_list_at_all_is_one_line(title: Title) -> None:
     def fault(asked: Asked, _: bytes) -> bytes | None:
         return answer("500 Oops") if asked.path.endswith("index.m3u8") else None
@@ -296,10 +336,12 @@ def test_ten_thousand_segments_are_played_one_after_another(title: Title) -> Non
         (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n", 5, "only http"),
         (b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nfilm.m3u8\n", 3, "a list of renditions"),
         (b"#EXTM3U\n#EXT-X-ENDLIST\n", 3, "without segments"),
-        (b"#EXTM3U\n#EXTINF:1,\ngone.ts\n#EXT-X-ENDLIST\n", 3, "no pictures"),
+        (b"#EXTM3U\n#EXTINF:1,\ngone.ts\n#EXT-X-ENDLIST\n", 5, "gone.ts: the server says 404"),
+        (b"#EXTM3U\n#EXTINF:1,\nnoise.ts\n#EXT-X-ENDLIST\n", 3, "noise.ts is no segment"),
+        (b"#EXTM3U\n#EXTINF:1,\nempty.mp4\n#EXT-X-ENDLIST\n", 3, "not a video"),
         (b"#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF:1,\na.ts\n", 3, "AES-128"),
         (b"<html>", 3, "is no playlist"),
-        (b"", 5, "416"),
+        (b"", 3, "is no playlist: it is empty"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_played_is_one_line_for_the_viewer(
@@ -307,7 +349,8 @@ def test_what_cannot_be_played_is_one_line_for_the_viewer(
 ) -> None:
     def script(asked: Asked) -> Iterable[bytes]:
         if not asked.path.startswith("/film.m3u8"):
-            return [answer("404 Not Found")]
+            other = {"/noise.ts": b"noise", "/empty.mp4": b"\0\0\0\x0amdat??"}.get(asked.path)
+            return [part_of(other, asked) if other else answer("404 Not Found")]
         if not text:
             return [answer("416 Range Not Satisfiable", content_range="bytes */0")]
         return [part_of(text, asked)]
@@ -368,6 +411,6 @@ def test_what_came_before_a_server_failed_is_saved(title: Title, tmp_path: Path)
         )
     assert ended.code == 5
     assert "3 segments in a row failed" in ended.err
-    assert "what was received is in" in ended.err
+    assert "kept.mp4 has what was received" in ended.err
     with closing(Split(kept)) as saved:
         assert len(list(saved.pictures)) == 12

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 from support.clips import make_clip
 from support.films import library, opened, take
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.errors import NetworkError
+from vidlift.sources.split import RATE
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +29,15 @@ def transport(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 class Broadcast:
     """A live film: each look at its list finds one segment more, and the oldest gone."""
 
-    def __init__(self, segment: bytes, *, vanish: range = range(0)) -> None:
+    def __init__(
+        self,
+        segment: bytes,
+        *,
+        vanish: range = range(0),
+        instead: bytes = answer("404 Not Found"),
+    ) -> None:
         self._segment = segment
-        self._vanish = vanish
+        self._vanish, self._instead = vanish, instead
         self.looks = 0
 
     def __call__(self, asked: Asked) -> Iterable[bytes]:
@@ -32,7 +45,7 @@ class Broadcast:
             return [part_of(self._segment, asked)]
         self.looks += 1
         if self.looks in self._vanish:
-            return [answer("404 Not Found")]
+            return [self._instead]
         first = min(self.looks, 6)
         lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{first}"]
         lines += [f"#EXT-X-DISCONTINUITY-SEQUENCE:{first}"]
@@ -65,6 +78,18 @@ def test_a_live_film_is_followed_to_its_end(transport: bytes, vanish: range, awa
     assert len(got.times) >= 12 * (5 - lost)
 
 
+def test_a_page_in_the_place_of_a_live_list_is_asked_for_again(transport: bytes) -> None:
+    page = answer(body=b"<html>later</html>")
+    broadcast = Broadcast(transport, vanish=range(3, 5), instead=page)
+    with (
+        scripted(broadcast) as (url, _),
+        opened(f"{url}/live.m3u8") as (_, split),
+    ):
+        got = take(split)
+    assert broadcast.looks > 8
+    assert got.times == sorted(set(got.times))
+
+
 def test_a_live_film_goes_on_with_what_happens_now(transport: bytes) -> None:
     broadcast = Broadcast(transport)
     with (
@@ -95,3 +120,115 @@ def test_a_live_film_that_stands_still_ends_with_one_line(transport: bytes) -> N
     ):
         take(split)
     assert 39 < sum(waited) < 42
+
+
+class Channel:
+    """A live film on one clock, with its sound apart. Each look at a list finds one segment more,
+    and the oldest of four gone."""
+
+    ends = 46
+    back = Fraction(0)
+    """Seconds that its clock goes back before segment 6."""
+
+    def __init__(self, folder: Path, *, sound: bool) -> None:
+        self._folder, self._sound = folder, sound
+        self.now = {"pictures": 4, "sound": 4}
+        """Segments there were so far."""
+
+        self.given: dict[str, list[int]] = {"pictures": [], "sound": []}
+        self.begun = {"pictures": Event(), "sound": Event()}
+
+    def __call__(self, asked: Asked) -> Iterable[bytes]:
+        kind, _, rest = asked.path.removeprefix("/").partition("/")
+        if kind == "master.m3u8":
+            lines = ["#EXTM3U", "#EXT-X-STREAM-INF:BANDWIDTH=9999,RESOLUTION=64x48"]
+            if self._sound:
+                lines.insert(1, SOUND)
+                lines[-1] += ',AUDIO="a"'
+            return [answer(body="\n".join([*lines, "pictures/list.m3u8"]).encode())]
+        if rest == "list.m3u8":
+            end = self.now[kind]
+            self.now[kind] = min(end + 1, self.ends)
+            lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{end - 4}"]
+            lines += [f"#EXTINF:1,\n{number}.ts" for number in range(end - 4, end)]
+            lines += ["#EXT-X-ENDLIST"] if end == self.ends else []
+            return [answer(body="\n".join(lines).encode())]
+        if not rest:
+            return [answer("404 Not Found")]
+        number = int(rest.removesuffix(".ts"))
+        self.given[kind].append(number)
+        self.begun[kind].set()
+        where = self._folder / f"{kind}-{number}.ts"
+        start = number + 1 - (self.back if number >= 6 else Fraction(0))
+        if kind == "sound":
+            make_tone(where, start=start)
+        else:
+            make_clip(where, frames=12, rate=Fraction(12), start=start, sounds=0)
+        return [part_of(where.read_bytes(), asked)]
+
+
+SOUND = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="x",DEFAULT=YES,URI="sound/list.m3u8"'
+
+
+def make_tone(where: Path, *, start: Fraction) -> None:
+    """A second of silence."""
+    with av.open(str(where), "w") as out:
+        track: Any = out.add_stream("mp2", rate=48_000)
+        track.codec_context.layout = "stereo"
+        for at in range(0, 48_000 - 1151, 1152):
+            chunk = av.AudioFrame.from_ndarray(np.zeros((1, 2304), np.int16), "s16", "stereo")
+            chunk.sample_rate, chunk.time_base = 48_000, Fraction(1, 48_000)
+            chunk.pts = round(48_000 * start) + at
+            out.mux(track.encode(chunk))
+        out.mux(track.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "sound"),
+    [(40, None), (40, 40), (40, 42), (42, 40), (40, 0), (0, 40)],
+    ids=["no sound", "alike", "sound later", "sound sooner", "pictures alone", "sound alone"],
+)
+def test_a_live_film_that_was_missed_goes_on_at_once(
+    pictures: int, sound: int | None, tmp_path: Path
+) -> None:
+    """As after a pause that was longer than the server keeps segments for."""
+    channel = Channel(tmp_path, sound=sound is not None)
+    with (
+        scripted(channel) as (url, _),
+        opened(f"{url}/master.m3u8") as (_, split),
+    ):
+        assert sound is None or channel.begun["sound"].wait(10)
+        channel.now["pictures"] = max(channel.now["pictures"], pictures)
+        channel.now["sound"] = max(channel.now["sound"], sound or 0)
+        got = take(split)
+        heard = {} if split.sound is None else split.sound.lost
+    played = channel.given["pictures"]
+    missed = sum(b - a - 1 for a, b in pairwise(played))
+    assert (missed > 20) == (pictures > 20)
+    assert len(got.times) == 12 * len(played)
+    assert max(b - a for a, b in pairwise(got.times)) < Fraction(1, 5)
+    assert got.lost == ({"a segment of a live film was gone": missed} if missed else {})
+    if sound is not None:
+        assert ("a segment of a live film was gone" in heard) == (sound > 20)
+        end = got.chunks[-1].pts + Fraction(len(got.chunks[-1].samples), RATE)
+        assert abs(end - got.frames[-1].pts - Fraction(1, 12)) < Fraction(1, 10), "together"
+
+
+@pytest.mark.parametrize("back", ["0.4", "0.9", "3", "6"])
+@pytest.mark.parametrize("sound", [True, False])
+def test_an_encoder_that_begins_anew_costs_no_picture(
+    back: str, sound: bool, tmp_path: Path
+) -> None:
+    channel = Channel(tmp_path, sound=sound)
+    channel.ends, channel.back = 10, Fraction(back)
+    with (
+        scripted(channel) as (url, _),
+        opened(f"{url}/master.m3u8") as (_, split),
+    ):
+        got = take(split)
+    assert len(got.times) == 12 * len(channel.given["pictures"])
+    assert max(b - a for a, b in pairwise(got.times)) < Fraction(1, 5)
+    assert got.lost == {}
+    if sound:
+        end = got.chunks[-1].pts + Fraction(len(got.chunks[-1].samples), RATE)
+        assert abs(end - got.frames[-1].pts - Fraction(1, 12)) < Fraction(1, 5), "together"

@@ -23,6 +23,7 @@ from vidlift.client.hls import HlsFilm
 from vidlift.cloud.library import Title
 from vidlift.cloud.serve import serving
 from vidlift.errors import NetworkError, OutputError, UsageError
+from vidlift.sources.containers import ENDINGS
 from vidlift.sources.hls import HlsSplit
 from vidlift.sources.keep import Keeper, receive
 from vidlift.sources.split import Split
@@ -281,6 +282,7 @@ def test_the_player_saves_what_it_played(title: Title, tmp_path: Path) -> None:
         (["URL", "URL", "--save", "new.mp4"], 2, "one film can be saved"),
         (["URL", "--save", "new.mp4", "--dry-run"], 2, "--dry-run receives nothing"),
         (["URL", "--save", "new.avi"], 2, "the ending says the container"),
+        (["URL", "--save", "new.webm"], 2, ".webm has no place for h264 and aac"),
         (["URL", "--save", "clip.mp4"], 4, "exists"),
         (["URL", "--save", "no/new.mp4"], 4, "no folder"),
         (["URL", "--save", "new.mp4", "--report", "new.mp4"], 2, "a file of this very run"),
@@ -298,6 +300,64 @@ def test_wrong_use_of_save_is_one_line(
     assert ended.code == code
     assert said in ended.complaint
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp9"])
+@pytest.mark.parametrize("command", ["play", "upscale"])
+def test_what_a_container_has_no_place_for_is_known_at_the_beginning(
+    command: str, codec: str, title: Title, tmp_path: Path
+) -> None:
+    """Not after an hour; of sound that comes apart as well."""
+    if codec != "h264":
+        title = publish_film(tmp_path / "other", codec=codec)
+    (tmp_path / "here").mkdir()
+    more = ["--display", "none", "--no-cache"] if command == "play" else [tmp_path / "here/big.mp4"]
+    with scripted(faulty(title, lambda *_: None)) as (url, _):
+        ended = vidlift(
+            command, f"{url}/master.m3u8", *more, "--save", tmp_path / "here" / "kept.webm"
+        )
+    assert ended.code == 2
+    alien = {"h264": "h264", "vp9": "aac"}[codec]
+    able = {"h264": ".mp4, .m4v, .mkv, .ts would do", "vp9": ".mp4, .m4v, .mkv would do"}[codec]
+    assert f"cannot save as kept.webm: .webm has no place for {alien}" in ended.err
+    assert able in ended.err
+    assert not list((tmp_path / "here").iterdir())
+
+
+def test_a_file_for_upscale_is_looked_at_before_it_is_received(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=200, width=320, height=240)
+    content = clip.read_bytes()
+    with scripted(lambda asked: [part_of(content, asked)]) as (url, _):
+        ended = vidlift("upscale", url, tmp_path / "big.mp4", "--save", tmp_path / "kept.webm")
+    assert ended.code == 2
+    assert "no place for h264" in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("ending", list(ENDINGS))
+def test_every_container_says_what_it_holds(ending: str, tmp_path: Path) -> None:
+    """As far as it does, FFmpeg writes it, and reads it again."""
+    clips = {
+        "h264": make_clip(tmp_path / "h264.mkv"),
+        "vp9": make_clip(tmp_path / "vp9.mkv", codec="libvpx-vp9", options={"cpu-used": "8"}),
+    }
+    for codec, clip in clips.items():
+        content = clip.read_bytes()
+        target = tmp_path / f"kept-{codec}{ending}"
+        with (
+            scripted(lambda asked, content=content: [part_of(content, asked)]) as (url, _),  # type: ignore[misc]
+            closing(HttpFile(url)) as file,
+        ):
+            try:
+                receive(file, target)
+            except UsageError:
+                assert (codec, ending) in {
+                    ("h264", ".webm"),
+                    ("vp9", ".webm"),
+                    ("vp9", ".ts"),
+                }
+                continue
+        assert len(Saved(target).frames) == 8
 
 
 def test_a_file_saved_by_the_player_is_the_server_s(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from support.clips import make_clip
+from support.hands import Hands
 from support.networks import plain_network
 from support.servers import Asked, scripted
 from vidlift.cli.main import app
@@ -49,27 +50,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("play") / "s-x2.onnx"
     where.write_bytes(plain_network(scale=2, channels=2, layers=1).data)
     return where
-
-
-class Hands:
-    """Does things in the real window once so many pictures have been shown."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *script: tuple[int, Event]) -> None:
-        self.script = list(script)
-        self.shown: list[Fraction] = []
-        show, events = Window.show, Window.events
-
-        def showing(window: Window, frame, **more):  # type: ignore[no-untyped-def]
-            self.shown.append(frame.pts)
-            show(window, frame, **more)
-
-        def happening(window: Window, wait: float):  # type: ignore[no-untyped-def]
-            yield from events(window, wait)
-            if self.script and len(self.shown) >= self.script[0][0]:
-                yield self.script.pop(0)[1]
-
-        monkeypatch.setattr(Window, "show", showing)
-        monkeypatch.setattr(Window, "events", happening)
 
 
 def test_every_frame_is_shown_or_accounted_for(clip: Path, network: Path) -> None:
@@ -213,7 +193,7 @@ def test_the_machine_is_measured_once(clip: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "options",
-    [{"scale": 5}, {"display": "moon"}, {"duration": 0}],
+    [{"scale": 5}, {"display": "moon"}, {"duration": 0}, {"engine": "moon"}, {"threads": 0}],
     ids=str,
 )
 def test_wrong_use_is_refused(options: dict[str, object]) -> None:

@@ -159,6 +159,29 @@ class TestPictures:
         with pytest.raises(VerificationError, match=words):
             verify(made[0], spoilt)
 
+    @pytest.mark.parametrize(
+        ("blocks", "by"), [(2, 55), (3, 60), (4, 65), (4, -65)], ids=["4%", "6%", "8%", "8% dark"]
+    )
+    def test_damage_of_a_small_part(
+        self, blocks: int, by: int, made: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        """What is damaged is not to count towards what is taken for coarseness."""
+
+        def damage(frames: list[Frame]) -> list[Frame]:
+            luma = frames[2].luma.astype(np.int16)
+            # Where the picture is half bright, so that it is not clipped.
+            at = 32 if by > 0 else 48
+            luma[at : at + 16, : 16 * blocks] += by
+            spoilt = luma.clip(0, 255).astype(np.uint8)
+            return [
+                replace(f, planes=(spoilt, *f.planes[1:])) if n == 2 else f
+                for n, f in enumerate(frames)
+            ]
+
+        spoilt = _spoilt(made[1], tmp_path / "spoilt.mp4", damage)
+        with pytest.raises(VerificationError, match=r"frame 2 .*in one place"):
+            verify(made[0], spoilt)
+
     def test_encoded_again_it_is_still_the_same(
         self, made: tuple[Path, Path], tmp_path: Path
     ) -> None:
@@ -211,6 +234,15 @@ def test_coarsely_stored_is_good(pix_fmt: str, codec: str, tmp_path: Path) -> No
     verify(clip, tmp_path / "out.mp4")
 
 
+@pytest.mark.parametrize("codec", list(CODECS))
+@pytest.mark.parametrize("file", ["face_av1_aac.mp4", "face_640x428_vfr_bt709_aac.mov"])
+def test_a_real_film_as_coarse_as_can_be_is_good(file: str, codec: str, tmp_path: Path) -> None:
+    source = shared("data", "real", file)
+    encoder = EncoderOptions(codec=codec, crf=CODECS[codec].max_crf)
+    upscale_file(source, tmp_path / "out.mp4", UpscaleOptions(model="xs-x2", encoder=encoder))
+    verify(source, tmp_path / "out.mp4")
+
+
 class TestTimes:
     """Matroska keeps times in milliseconds, and rounds some of them on its own."""
 
@@ -258,6 +290,69 @@ class TestTimes:
         moved = _moved(tmp_path / "out.mp4", tmp_path / "moved.mkv", [250, 250])
         with pytest.raises(VerificationError, match="frame 0: time"):
             verify(clip, moved)
+
+
+class TestPcm:
+    """Sound that is not coded: each container cuts it into packets of its own."""
+
+    @pytest.mark.parametrize("ending", ["mp4", "mkv"])
+    @pytest.mark.parametrize("samples", [160, 777, 1024, 1470, 12_000])
+    @pytest.mark.parametrize("source", ["mkv", "mov"])
+    def test_cut_in_another_way_is_the_same(
+        self, source: str, samples: int, ending: str, tmp_path: Path
+    ) -> None:
+        clip = _with_pcm(tmp_path / f"clip.{source}", samples)
+        upscale_file(clip, tmp_path / f"out.{ending}", FAST)
+        assert verify(clip, tmp_path / f"out.{ending}").streams == ("stream 1 (audio, pcm_s16le)",)
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"wrong": 9000}, "packet 9 differs"),
+            ({"length": 15_999}, "packet 17 differs"),
+            ({"length": 16_001}, "the output has more"),
+            ({"late": Fraction(1, 100)}, "time of packet 0"),
+        ],
+        ids=["a sample", "shorter", "longer", "later"],
+    )
+    def test_but_not_other_samples(
+        self, change: dict[str, Any], words: str, tmp_path: Path
+    ) -> None:
+        clip = _with_pcm(tmp_path / "clip.mkv", 940)
+        upscale_file(clip, tmp_path / "out.mp4", FAST)
+        other = _with_pcm(tmp_path / "other.mov", 940, **change)
+        spoilt = join_tracks(
+            tmp_path / "spoilt.mp4", [(tmp_path / "out.mp4", 0, {}), (other, 1, {})]
+        )
+        with pytest.raises(VerificationError, match=words):
+            verify(clip, spoilt)
+
+
+def _with_pcm(
+    where: Path,
+    samples: int,
+    *,
+    wrong: int | None = None,
+    length: int = 16_000,
+    late: Fraction = Fraction(0),
+) -> Path:
+    """A third of a second of pictures, and noise in packets of so many samples."""
+    noise = np.random.default_rng(0).integers(-9000, 9000, (1, 2 * length), np.int16)
+    if wrong is not None:
+        noise[0, 2 * wrong] += 1
+    picture = make_clip(where.with_name(f"picture-{where.name}"), sounds=0)
+    with av.open(str(picture)) as entry, av.open(str(where), "w", options=AS_THEY_ARE) as out:
+        twins = {0: out.add_stream_from_template(entry.streams[0])}
+        track: Any = out.add_stream("pcm_s16le", rate=48_000)
+        track.codec_context.layout = "stereo"
+        _copy(entry, out, twins)
+        for begin in range(0, length, samples):
+            part = noise[:, 2 * begin : 2 * min(begin + samples, length)]
+            chunk = av.AudioFrame.from_ndarray(part, format="s16", layout="stereo")
+            chunk.sample_rate, chunk.time_base = 48_000, Fraction(1, 48_000)
+            chunk.pts = begin + int(late * 48_000)
+            out.mux(track.encode(chunk))
+    return where
 
 
 class TestCovers:

@@ -29,10 +29,11 @@ FRAMES = 42
 EXPECTED = [n / RATE for n in range(FRAMES)]
 
 
-def publish_film(folder: Path) -> Title:
+def publish_film(folder: Path, *, codec: str = "h264") -> Title:
     """Two rungs, 42x32 and 64x48, and sound apart."""
+    folder.mkdir(exist_ok=True)
     clip = make_clip(folder / "film.mp4", frames=FRAMES, rate=RATE, width=128, height=96)
-    options = PublishOptions(rungs=(32, 48), whole_file=False)
+    options = PublishOptions(rungs=(32, 48), codec=codec, whole_file=False)
     return publish(clip, folder / "library", options)
 
 

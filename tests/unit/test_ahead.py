@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidlift.stages.ahead import Ahead, ahead
+from vidlift.stages.ahead import Ahead, Aside, ahead
 
 PATIENCE = 10.0
 """Seconds after which a thread that should have moved has hung."""
@@ -124,6 +124,34 @@ def test_closing_wakes_what_is_upstream_where_it_waits() -> None:
     made_ahead.close()
     assert upstream.closed_in is not None
     assert not upstream.closed_in.is_alive()
+
+
+def test_what_has_ended_is_not_woken() -> None:
+    """What wakes it may stop what another goes on with."""
+    woken: list[int] = []
+    made_ahead = ahead([1], depth=1, wake=lambda: woken.append(1))
+    assert list(made_ahead) == [1]
+    made_ahead.close()
+    del made_ahead
+    gc.collect()
+    assert not woken
+
+
+def test_what_is_done_aside_may_be_left_behind() -> None:
+    over = threading.Event()
+    waiting = Aside(lambda: over.wait(PATIENCE))
+    with pytest.raises(TimeoutError):
+        waiting.wait(0)
+    over.set()
+    waiting.wait(PATIENCE)
+    assert waiting.result() is True
+
+
+def test_an_error_aside_comes_across() -> None:
+    broken = Aside(lambda: 1 // 0)
+    broken.wait(PATIENCE)
+    with pytest.raises(ZeroDivisionError):
+        broken.result()
 
 
 def test_upstream_is_closed_at_the_end_too() -> None:

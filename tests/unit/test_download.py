@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing
-from threading import Timer
+from contextlib import ExitStack, closing, contextmanager
+from threading import Event, Thread
 
 import pytest
 
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.client.download import BLOCK, Download, Limits, Patience
+from vidlift.client.hosts import Hosts
 from vidlift.client.web import Web
 from vidlift.errors import NetworkError
+
+PATIENCE = 5.0
+"""Seconds after which what should have ended has hung: a silent server is given longer."""
 
 CONTENT = bytes(range(256)) * (5 * BLOCK // 256) + b"the end"
 
@@ -139,18 +145,79 @@ def test_a_part_is_all_that_is_taken() -> None:
     assert asked[0].headers["range"] == "bytes=1000-2999"
 
 
-def test_cancel_ends_a_silent_download() -> None:
-    def silent(asked: Asked) -> Iterator[bytes]:
-        yield answer(content_length="1000")
-        asked.gone.wait(10)
+@contextmanager
+def deaf() -> Iterator[str]:
+    """The address of a server that takes no connection: as many wait as it lets wait."""
+    with ExitStack() as waiting:
+        listener = waiting.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            each = waiting.enter_context(socket.socket())
+            each.setblocking(False)
+            each.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
-    with scripted(silent) as (url, _), closing(Web()) as web:
-        download = Download(web, url)
-        timer = Timer(0.1, download.cancel)
-        timer.start()
-        with pytest.raises(NetworkError, match="stopped"):
-            list(download)
-        timer.join()
+
+class Phase:
+    """Where in an exchange a server falls silent, and the URL that leads there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reached, self.over = Event(), Event()
+
+    def resolve(self, name: str) -> list[str]:
+        if self.name in ("name", "connection", "encryption", "pause"):
+            self.reached.set()
+        if self.name == "name":
+            self.over.wait(60)
+        return [name]
+
+    def script(self, asked: Asked) -> Iterator[bytes]:
+        if self.name == "body":
+            yield answer(content_length="1000")
+        elif self.name == "midst":
+            yield answer(body=bytes(10), content_length="1000")
+        self.reached.set()
+        asked.gone.wait(60)
+
+    @contextmanager
+    def url(self) -> Iterator[str]:
+        with scripted(self.script) as (url, _), deaf() as nobody:
+            yield {
+                "name": "http://film.example",
+                "connection": nobody,
+                "encryption": url.replace("http", "https"),
+                "pause": "http://127.0.0.1:9",
+            }.get(self.name, url)
+        self.over.set()
+        for thread in threading.enumerate():
+            if thread.name == "vidlift-aside":
+                thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "name", ["name", "connection", "encryption", "headers", "body", "midst", "pause"]
+)
+def test_cancel_ends_a_silent_download(name: str) -> None:
+    phase, patience = Phase(name), Patience(first=1000, longest=1000)
+    errors: list[Exception] = []
+    with phase.url() as url, closing(Web(Hosts(phase.resolve))) as web:
+        download = Download(web, url, patience=patience)
+
+        def receive() -> None:
+            try:
+                list(download)
+            except NetworkError as error:
+                errors.append(error)
+
+        receiver = Thread(target=receive, daemon=True)
+        receiver.start()
+        assert phase.reached.wait(PATIENCE)
+        download.cancel()
+        receiver.join(PATIENCE)
+        assert not receiver.is_alive()
+    assert [str(error) for error in errors] == [f"{url}: stopped"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from support.servers import Asked, Script, answer, part_of, scripted
 from vidlift.client.cache import Cache
 from vidlift.client.download import BLOCK, Patience
 from vidlift.client.fetch import FORWARD_BLOCKS, HttpFile
-from vidlift.errors import NetworkError
+from vidlift.errors import InputError, NetworkError
 
 CONTENT = random.Random(1).randbytes(40 * BLOCK + 123)
 
@@ -119,15 +119,60 @@ def test_a_stream_without_a_length_is_read_forward_only() -> None:
         assert file.read() == CONTENT
 
 
-def test_an_empty_file() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer("416 Range Not Satisfiable", content_range="bytes */0"),
+        answer(),
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+    ],
+    ids=["no such part", "no length", "nothing"],
+)
+def test_an_empty_file(said: bytes) -> None:
     with (
-        scripted(lambda _: [answer("416 Range Not Satisfiable", content_range="bytes */0")]) as (
-            url,
-            _,
-        ),
-        pytest.raises(NetworkError, match="416"),
+        scripted(lambda _: [said]) as (url, asked),
+        pytest.raises(InputError, match=r"film\.mp4 is empty"),
     ):
-        HttpFile(url)
+        HttpFile(f"{url}/film.mp4")
+    assert len(asked) == 1
+
+
+def test_a_file_that_is_emptied_meanwhile() -> None:
+    def script(asked: Asked) -> Iterable[bytes]:
+        if asked.number == 0:
+            return [part_of(CONTENT, asked)[: 2 * BLOCK]]
+        return [answer("416 Range Not Satisfiable", content_range="bytes */0")]
+
+    with (
+        scripted(script) as (url, _),
+        closing(HttpFile(url, patience=Patience(first=0.001, longest=0.001))) as file,
+        pytest.raises(NetworkError, match="is empty on the server"),
+    ):
+        read_all(file)
+
+
+def test_it_fails_once_and_then_ends() -> None:
+    """FFmpeg asks on before it lets an error through, and PyAV prints a second one."""
+    with (
+        scripted(
+            lambda asked: [part_of(CONTENT, asked)[: 2 * BLOCK] if not asked.number else b""]
+        ) as (url, _),
+        closing(HttpFile(url, patience=Patience(first=0.001, longest=0.001))) as file,
+    ):
+        with pytest.raises(NetworkError):
+            read_all(file)
+        assert file.read(1) == b""
+
+
+def test_ctrl_c_is_not_lost_where_a_library_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(_file: HttpFile, _index: int) -> bytes:
+        raise KeyboardInterrupt
+
+    with scripted(honest) as (url, _), closing(HttpFile(url)) as file:
+        monkeypatch.setattr(HttpFile, "_block", press)
+        with pytest.raises(NetworkError, match="interrupted"):
+            file.read(1)
+        assert isinstance(file.interrupted, KeyboardInterrupt)
 
 
 def test_a_server_that_fails_for_good_ends_the_reading() -> None:

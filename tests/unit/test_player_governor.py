@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -62,12 +62,17 @@ def steady(_name: str, _time: float) -> float:
     return 1.0
 
 
-def pair_at(time: Fraction, rate: Fraction | float) -> Pair:
-    lasts = 1 / Fraction(rate)
+def pair_of(time: Fraction, *lasting: Fraction) -> Pair:
+    """A pair whose frames last so long."""
     first, second = (
-        replace(FRAME, pts=Fraction(at), duration=lasts) for at in (time, time + lasts)
+        replace(FRAME, pts=at, duration=lasts)
+        for at, lasts in zip((time, time + lasting[0]), lasting, strict=True)
     )
     return Pair(first=first, second=second)
+
+
+def pair_at(time: Fraction, rate: Fraction | float) -> Pair:
+    return pair_of(Fraction(time), 1 / Fraction(rate), 1 / Fraction(rate))
 
 
 @dataclass
@@ -96,12 +101,18 @@ def simulate(
     act: Callable[[Governor, float], None] | None = None,
     ladders: dict[int, Sequence[Rung]] | None = None,
     work: Callable[[float], float] = lambda _time: 1.0,
+    lasting: Sequence[Fraction] = (),
+    worth: Callable[[float], bool] = lambda _time: True,
 ) -> Played:
     """Play a film: one worker makes pairs as far ahead as the queue allows.
 
     The film begins once the queue is full; before that, time stands and work costs nothing.
+    ``lasting``: how long each frame is shown, where there is no rate that is constant. ``worth``:
+    when a network is known to gain something.
     """
     played, worker, begun = Played(), 0.0, False
+    frames = lasting or [1 / Fraction(rate)] * (2 * int(seconds * rate / 2))
+    times = [Fraction(0), *accumulate(frames)]
     lasts = 1 / Fraction(rate)
     governor = Governor(
         ladders.__getitem__ if ladders else ladder_of(costs),
@@ -109,20 +120,21 @@ def simulate(
         enough=float(AHEAD / 2 * lasts),
         scale=4,
     )
-    for index in range(int(seconds * rate / 2)):
-        pair = pair_at(2 * index * lasts, rate)
-        begun = 2 * index >= AHEAD
+    for index in range(0, len(frames) - 1, 2):
+        pair = pair_of(times[index], frames[index], frames[index + 1])
+        begun = index >= AHEAD
         # There is room in the queue once the frame AHEAD places before has been shown.
-        worker = max(worker, float((2 * index - AHEAD) * lasts))
+        worker = max(worker, float(times[index - AHEAD]) if begun else 0.0)
         if act:
             act(governor, worker)
         choice = governor.choose(pair)
+        rung = choice.rung if worth(float(pair.first.pts)) else governor.plain()
         share = work(float(pair.first.pts))
-        taken = choice.rung.cost * load(choice.rung.name, worker) * share
+        taken = rung.cost * load(rung.name, worker) * share
         if begun:
             worker += taken
-        governor.took(choice.rung, taken, work=share)
-        played.rungs.append(choice.rung.name)
+        governor.took(rung, taken, work=share)
+        played.rungs.append(rung.name)
         if choice.bypass:
             played.reasons[choice.bypass] += 1
         if begun and worker > pair.first.pts:
@@ -351,3 +363,68 @@ def test_whatever_the_load_no_pair_is_lost_and_steps_are_few(rate: int, loads: l
     )
     assert len(played.rungs) == 30 * rate
     assert len(played.steps) <= 40
+
+
+def slow(rate: int, seconds: float) -> list[Fraction]:
+    return [Fraction(1, rate)] * int(rate * seconds)
+
+
+def test_one_picture_that_stays_is_no_time_for_a_larger_network() -> None:
+    """A talk on slides, as screens are recorded: the next pictures come as fast as before."""
+    played = simulate(rate=24, lasting=[*slow(24, 6), Fraction(2), Fraction(1, 24)] * 10)
+    assert played.steps == [(0.0, "m")]
+    assert not played.reasons
+    assert not played.late
+
+
+def test_a_first_picture_that_stays_is_no_time_for_a_larger_network() -> None:
+    played = simulate(rate=24, lasting=[Fraction(3), *slow(24, 30)])
+    assert played.steps == [(0.0, "m")]
+    assert not played.reasons
+
+
+@pytest.mark.parametrize("average", [24, 30])
+def test_where_the_rate_rises_for_a_while_it_catches_up_and_goes_on(average: int) -> None:
+    played = simulate(rate=average, lasting=[*slow(24, 5), *slow(60, 5)] * 6)
+    assert played.share("plain") < 0.05
+    assert {rung for _, rung in played.steps} == {"s", "m"}
+
+
+def test_frames_of_unknown_length_are_taken_to_last_as_others_do() -> None:
+    played = simulate(rate=24, lasting=[Fraction(0)] * 4 + slow(24, 20))
+    assert played.steps == [(0.0, "m")]
+
+
+@pytest.mark.parametrize("plain", [0.3, 3.0, 6.0])
+def test_pairs_that_are_not_worth_a_network_do_not_say_how_fast_it_is(plain: float) -> None:
+    """Interpolation need not be as much slower than when it was measured as networks are."""
+    played = simulate(
+        seconds=120,
+        load=lambda name, _time: plain if name == "plain" else 1.0,
+        worth=lambda time: int(time / 7) % 2 == 0,
+    )
+    assert [rung for _, rung in played.steps] == ["m"]
+    assert not played.reasons
+
+
+@pytest.mark.parametrize("scales", [(4, 2), (2, 4), (4, 2, 1), (2, 1, 4)], ids=str)
+def test_a_window_that_changes_while_networks_are_measured(scales: tuple[int, ...]) -> None:
+    """Another thread sets the scale, and it may do so in the midst of a choice."""
+    ladders = {
+        1: AS_IT_IS,
+        2: ladder({"plain": 0.004, "m": 0.030}, scale=2),
+        4: ladder({"plain": 0.008, "m": 0.040}, scale=4),
+    }
+    wanted = list(scales)
+
+    def measuring(scale: int) -> Sequence[Rung]:
+        if wanted:
+            governor.scale = wanted.pop(0)
+        return ladders[scale]
+
+    governor = Governor(measuring, now=lambda: -math.inf, enough=0.1, scale=4)
+    for index in range(6):
+        choice = governor.choose(pair_at(Fraction(index, 12), 24))
+        assert governor.plain().scale == choice.rung.scale
+        assert choice.rung in ladders[choice.rung.scale]
+    assert choice.rung.scale == scales[-1]

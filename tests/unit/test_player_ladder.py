@@ -134,6 +134,26 @@ def test_what_there_was_no_time_for_is_all_that_is_measured_the_next_time(
 
 
 @pytest.mark.usefixtures("catalogue")
+def test_one_thread_measures_at_a_time_at_whatever_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is measured while another thread measures is measured on a machine half as fast."""
+    first = ladders(tmp_path)
+    other = Ladders(replace(INFO, width=64), engines=engines(tmp_path), like=first)
+    held: list[bool] = []
+
+    def measure(*_: object, **_more: object) -> dict[str, float]:
+        held.append(first.measuring.locked() and other.measuring.locked())
+        return {"bicubic-x2": 0.001}
+
+    monkeypatch.setattr(calibration, "measure", measure)
+    other.rungs(2)
+    first.rungs(2)
+    assert held == [True, True]
+    assert not first.measuring.locked()
+
+
+@pytest.mark.usefixtures("catalogue")
 def test_another_size_or_engine_is_measured_anew(tmp_path: Path) -> None:
     ladders(tmp_path).rungs(2)
     kept = set(json.loads((tmp_path / "speeds.json").read_text()))
@@ -216,6 +236,10 @@ def test_networks_of_a_ladder_make_pairs_bigger(tmp_path: Path) -> None:
         ((480, 270), (480, 270), 1),
         ((480, 270), (640, 360), 2),
         ((270, 480), (1920, 1080), 2),
+        ((1920, 800), (1920, 1080), 1),
+        ((1440, 1080), (1920, 1080), 1),
+        ((1080, 1920), (1920, 1080), 1),
+        ((640, 360), (640, 1000), 1),
     ],
 )
 def test_the_scale_fits_the_area(size: tuple[int, int], area: tuple[int, int], wanted: int) -> None:

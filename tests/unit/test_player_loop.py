@@ -208,6 +208,7 @@ def test_paused_it_shows_where_it_was_sought_to_and_stays() -> None:
 )
 def test_the_viewer_leaves(key: str, wanted: Leave) -> None:
     player = Player()
+    player.viewer.place = 1, 3
     player.world.press(2.0, key)
     assert player.play(film(240)) == wanted
     assert player.world.now < 2.1
@@ -229,6 +230,26 @@ def test_keys_pressed_at_once_are_all_obeyed() -> None:
     assert isinstance(leave, SeekTo)
     assert leave.time == pytest.approx(12, abs=0.05)
     assert player.viewer.muted
+
+
+@pytest.mark.parametrize(
+    ("keys", "loop", "wanted"),
+    [
+        ("nn", False, OtherFilm(2)),
+        ("nnnnn", False, OtherFilm(3)),
+        ("np", False, None),
+        ("ppn", False, None),
+        ("pp", True, OtherFilm(-2)),
+        ("nnnnn", True, OtherFilm(5)),
+    ],
+)
+def test_steps_from_film_to_film_add_up_as_far_as_there_are_films(
+    keys: str, loop: bool, wanted: Leave | None
+) -> None:
+    player = Player()
+    player.viewer.place, player.viewer.loop = (1, 5), loop
+    player.world.press(2.0, *keys)
+    assert player.play(film(72)) == wanted
 
 
 def test_films_dropped_together_are_played_one_after_the_other() -> None:

@@ -14,6 +14,7 @@ from vidlift.player.viewer import (
     BAR_FOR,
     INFO_EVERY,
     MESSAGE_FOR,
+    READ_IN,
     Leave,
     Open,
     OtherSound,
@@ -166,6 +167,26 @@ def test_a_message_stays_for_a_moment(viewer: Viewer, world: World) -> None:
     assert not drawn(viewer)
 
 
+def test_a_message_is_there_until_it_can_have_been_read(viewer: Viewer, world: World) -> None:
+    viewer.say("a" * 100)
+    world.now = 60  # the window was not open yet, or nothing was drawn
+    assert len(drawn(viewer)) == 1
+    world.now += 100 * READ_IN - 0.01
+    assert len(drawn(viewer)) == 1
+    world.now += 0.02
+    assert not drawn(viewer)
+
+
+def test_messages_that_nobody_has_seen_yet_stand_below_one_another(viewer: Viewer) -> None:
+    for name in "abcd":
+        viewer.say(f"no file {name}.mp4", too=True)
+    (together,) = drawn(viewer)
+    viewer.say("no file e.mp4", too=True)
+    (alone,) = drawn(viewer)
+    assert together.pixels.shape[0] == overlay.panel([("", "a")] * 3, size=20).shape[0]
+    assert alone.pixels.shape[0] == overlay.label("a", size=20).shape[0]
+
+
 def test_side_by_side_follows_the_mouse(viewer: Viewer) -> None:
     tell(viewer, Pointer(100, 5, False))
     assert viewer.divider == 0.5
@@ -262,17 +283,51 @@ def test_another_sound_is_asked_for_where_there_is_one(viewer: Viewer) -> None:
     assert tell(viewer, "a") == OtherSound()
 
 
-@pytest.mark.parametrize("area", [(64, 64), (320, 180), (1280, 720), (3840, 2160), (400, 1200)])
-def test_everything_fits_any_window(viewer: Viewer, area: tuple[int, int]) -> None:
-    tell(viewer, "v", "i", "h", "9", Pointer(30, 30, False))
-    for sprite in viewer.sprites(time=20, span=FILM, area=area):
+LONG = "There is a great deal to be said about this, and most of it in one breath. " * 3
+
+
+@pytest.mark.parametrize(
+    "area", [(64, 64), (320, 180), (640, 360), (854, 480), (1280, 720), (3840, 2160), (400, 1200)]
+)
+@pytest.mark.parametrize(
+    "text", [LONG, "字" * 120, "One line.\nAnother.", "a" * 200], ids=["words", "chinese", "2", "a"]
+)
+def test_everything_fits_any_window(viewer: Viewer, area: tuple[int, int], text: str) -> None:
+    viewer.offer([Said(text, wanted=True)])
+    viewer.status = lambda: [(f"figure {n}", "some of this and some of that") for n in range(14)]
+    tell(viewer, "v", "i", "h", Pointer(30, 30, False))
+    viewer.say(text)
+    sprites = viewer.sprites(time=50, span=FILM, area=area)
+    assert len(sprites) == 7
+    for sprite in sprites:
         height, width, depth = sprite.pixels.shape
         assert depth == 4
         assert sprite.x >= 0
         assert sprite.y >= 0
-        if area[0] >= 1280 and area[1] >= 720:
+        if area[0] >= 400:
             assert sprite.x + width <= area[0]
             assert sprite.y + height <= area[1]
+
+
+def test_a_subtitle_too_long_for_a_line_is_broken(viewer: Viewer) -> None:
+    viewer.offer([Said("short", wanted=True)])
+    (short,) = drawn(viewer)
+    viewer.offer([Said(LONG[:100], wanted=True)])
+    (broken,) = drawn(viewer)
+    assert 1.8 <= broken.pixels.shape[0] / short.pixels.shape[0] <= 3
+    assert broken.y + broken.pixels.shape[0] < AREA[1]
+    viewer.offer([Said(LONG * 2, wanted=True)])
+    (smaller,) = drawn(viewer)
+    assert smaller.pixels.shape[0] < AREA[1] / 2
+
+
+def test_the_list_of_keys_is_as_large_as_there_is_room() -> None:
+    keys = list(key_list())
+    whole = overlay.panel(keys, size=20)
+    again = overlay.panel(keys, size=20, room=(1240, 690))
+    assert again.shape == whole.shape, "it fits at 720 lines"
+    beside = overlay.panel(keys, size=14, room=(900, 400))
+    assert beside.shape[1] > whole.shape[1], "two parts side by side"
 
 
 def test_a_window_too_small_for_words_has_none(viewer: Viewer) -> None:

@@ -183,3 +183,52 @@ def test_playlists_are_known_by_their_beginning() -> None:
     assert looks_like(b"#EXTM3U\n")
     assert looks_like(b"\xef\xbb\xbf#EXTM3U")
     assert not looks_like(b"\x00\x00\x00\x20ftyp")
+
+
+DEFINED = """#EXTM3U
+#EXT-X-DEFINE:NAME="host",VALUE="https://cdn.example"
+#EXT-X-DEFINE:NAME="where",VALUE="{$host}/a"
+#EXT-X-DEFINE:QUERYPARAM="token"
+#EXT-X-DEFINE:IMPORT="user"
+#EXT-X-TARGETDURATION:4
+#EXT-X-MAP:URI="{$where}/init.mp4"
+#EXTINF:4,
+{$where}/{$user}/1.m4s?t={$token}
+#EXT-X-ENDLIST
+"""
+
+
+def test_what_a_list_defines_stands_for_its_name() -> None:
+    found = parse(DEFINED, f"{BASE}?x=1&token=a%20b", defined={"user": "me"})
+    assert isinstance(found, MediaList)
+    (segment,) = found.segments
+    assert segment.resource.url == "https://cdn.example/a/me/1.m4s?t=a b"
+    assert segment.header == Resource(url="https://cdn.example/a/init.mp4")
+
+
+def test_a_master_hands_on_what_it_defines() -> None:
+    text = MASTER.replace("#EXTM3U", '#EXTM3U\n#EXT-X-DEFINE:NAME="d",VALUE="270"')
+    found = master(text.replace("270/index.m3u8", "{$d}/index.m3u8"))
+    assert found.defined == {"d": "270"}
+    assert found.variants[0].url == "https://cdn.example/film/270/index.m3u8"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('NAME="host"', 'NAME="other"', "host"),
+        ('IMPORT="user"', 'IMPORT="nobody"', "nobody"),
+        ('QUERYPARAM="token"', 'QUERYPARAM="none"', "none"),
+        ("EXT-X-DEFINE:NAME", "EXT-X-DEFINE:WHAT", "EXT-X-DEFINE"),
+    ],
+)
+def test_what_nobody_defined_is_said(old: str, new: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        parse(DEFINED.replace(old, new), f"{BASE}?token=1", defined={"user": "me"})
+
+
+def test_a_list_does_not_grow_without_end() -> None:
+    lines = ["#EXTM3U", '#EXT-X-DEFINE:NAME="v0",VALUE="0123456789"']
+    lines += [f'#EXT-X-DEFINE:NAME="v{n + 1}",VALUE="' + f"{{$v{n}}}" * 10 + '"' for n in range(12)]
+    with pytest.raises(InputError, match="longer than"):
+        parse("\n".join(lines), BASE)

@@ -36,6 +36,13 @@ def test_keys_are_rotated() -> None:
     assert retired.allow(fresh, now=0) == "/film"
 
 
+@pytest.mark.parametrize("path", ["/", "/film/", "film/3f/", "/film", "film/3f"])
+def test_a_folder_stays_a_folder(path: str) -> None:
+    signed = OLD.sign(path, expires=9)
+    assert signed.endswith("/") == path.endswith("/"), "what a page names beside itself goes astray"
+    assert OLD.allow(signed, now=0) == "/" + path.lstrip("/")
+
+
 def test_all_of_a_library_can_be_covered() -> None:
     assert OLD.allow(OLD.sign("/", expires=9), now=0) == "/"
     everything = OLD.sign("/film/x", expires=9, depth=0)

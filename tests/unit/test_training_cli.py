@@ -106,6 +106,7 @@ def test_a_file_in_the_way_is_told_before_the_work(
 
     run, there = run_of(tmp_path / "run", "plain-8x1"), tmp_path / "there"
     there.write_text("mine")
+    (tmp_path / "folder.png").mkdir()
     monkeypatch.setattr(gather, "_planes", work)
     monkeypatch.setattr(tune, "tune", work)
     monkeypatch.setattr("vidlift.evaluation.foretell.foretell", work)
@@ -118,7 +119,7 @@ def test_a_file_in_the_way_is_told_before_the_work(
         ("model", "prune", run, there / "below", "--to", "plain-4x1", "--data", folder),
         ("model", "export", run, there),
         ("bench", "-s", "2", "--report", there / "below.json"),
-        ("bench", "-s", "2", "--chart", tmp_path),
+        ("bench", "-s", "2", "--chart", tmp_path / "folder.png"),
     ):
         ended = vidlift(*command)
         assert ended.code == 4, command

@@ -20,7 +20,7 @@ pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 
 from vidlift import metrics
 from vidlift.errors import InputError, UsageError
-from vidlift.training import dataset, degrade, gather, motion, pack, recipe
+from vidlift.training import dataset, degrade, gather, motion, pack, pictures, recipe
 
 SIDE = 200
 
@@ -133,6 +133,129 @@ def test_what_is_left_out_has_a_reason(tmp_path: Path, folder: Path) -> None:
     assert len(skipped) == 5
 
 
+@pytest.mark.parametrize("place", ["other", "same"])
+def test_a_copy_is_left_out_whatever_its_name(tmp_path: Path, place: str) -> None:
+    make_pictures(tmp_path / "one", count=1, side=SIDE)
+    make_pictures(tmp_path / "two", count=1, side=SIDE)
+    copy = tmp_path / "two" / "made_0.png"
+    if place == "other":
+        copy = copy.rename(copy.with_name("copy.png"))
+    skipped: dict[str, str] = {}
+    kept = list(gather.still_items(gather.files([tmp_path / "one", tmp_path / "two"]), skipped))
+    assert [item.source for item in kept] == ["made_0"]
+    assert "the same as" in skipped[str(copy)]
+
+
+def sequences(*sources: Path) -> tuple[list[pack.Item], dict[str, str]]:
+    skipped: dict[str, str] = {}
+    items = gather.sequence_items(
+        gather.files(sources),
+        skipped,
+        degradation=degrade.Degradation(clean=1.0, codecs=()),
+        options=gather.SequenceOptions(scale=2, frames=3, side=128, keep=1),
+    )
+    return list(items), skipped
+
+
+def test_what_gives_no_sequence_has_a_reason(tmp_path: Path, folder: Path) -> None:
+    where = tmp_path / "some"
+    make_pictures(where, count=1, side=SIDE)
+    with Image.open(folder / "made_0.png") as image:
+        image.point(lambda code: code // 2 + 40).save(where / "twin.png")
+    make_clip(where / "short.mkv", frames=2, width=192, height=176, sounds=0)
+    make_clip(where / "small.mkv", frames=9, width=64, height=48, sounds=0)
+    (where / "torn.mkv").write_bytes(b"no video at all")
+    found, skipped = sequences(where)
+    assert [item.source for item in found] == ["made_0"]
+    for name, reason in (
+        ("twin.png", "nearly the same as made_0"),
+        ("short.mkv", "it has 2 frames, fewer than 3"),
+        ("small.mkv#0", "shorter side has 48"),
+        ("torn.mkv", "cannot be read"),
+    ):
+        assert reason in skipped[str(where / name)], name
+    assert len(skipped) == 4
+
+
+def test_a_shot_that_fades_in_from_black_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = tmp_path / "film.mkv"
+    film.touch()
+    black = np.full((176, 192), 16, np.uint8)
+    shot = np.random.default_rng(1).integers(0, 256, (176, 192), np.uint8)
+    monkeypatch.setattr(gather, "_video_luma", lambda _where, *, step: iter([black, shot, shot]))
+    found, skipped = sequences(film)
+    assert [item.source for item in found] == ["film"]
+    assert skipped == {}
+
+
+def test_a_sequence_is_of_one_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = tmp_path / "film.mkv"
+    film.touch()
+    rng = np.random.default_rng(1)
+    sizes = [(176, 192)] * 4 + [(192, 176)] * 3 + [(176, 192)] * 2
+    shots = [rng.integers(0, 256, size, np.uint8) for size in sizes]
+    monkeypatch.setattr(gather, "_video_luma", lambda _where, *, step: iter(shots))
+    found, skipped = sequences(film)
+    assert [item.high.shape for item in found] == [(176, 192), (192, 176)]
+    assert skipped == {}
+
+
+def test_a_film_is_not_held_in_memory_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = make_clip(tmp_path / "film.mkv", frames=2, width=192, height=176, sounds=0)
+    decoded = []
+
+    def long(_where: Path, *, step: int) -> Iterator[NDArray[np.uint8]]:
+        rng = np.random.default_rng(step)
+        for _ in range(99):
+            decoded.append(step)
+            yield rng.integers(0, 256, (176, 192), np.uint8)
+
+    monkeypatch.setattr(gather, "_video_luma", long)
+    items = gather.sequence_items(
+        [film],
+        {},
+        degradation=degrade.Degradation(clean=1.0, codecs=()),
+        options=gather.SequenceOptions(scale=2, frames=3, keep=1),
+    )
+    next(iter(items))
+    assert len(decoded) <= 3 * 3 + 1
+
+
+def test_a_file_that_is_named_is_looked_at_whatever_its_ending(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", frames=9, width=192, height=176, sounds=0)
+    odd = clip.rename(tmp_path / "clip.vid")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no film")
+    found, skipped = sequences(odd, notes)
+    assert [item.source for item in found] == ["clip"]
+    assert list(skipped) == [str(notes)]
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_a_grey_picture_of_16_bits_keeps_its_light(tmp_path: Path, mode: str) -> None:
+    ramp = np.broadcast_to(np.linspace(0, 65535, SIDE), (SIDE, SIDE))
+    where = tmp_path / "ramp.tif"
+    kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+    Image.fromarray(np.ascontiguousarray(ramp).astype(kind)).save(where)
+    with Image.open(where) as image:
+        assert image.mode == mode
+    skipped: dict[str, str] = {}
+    kept = list(gather.still_items(gather.files([where]), skipped))
+    if mode == "F":
+        assert "cannot be read" in skipped[str(where)]
+        with pytest.raises(InputError, match="floating point"):
+            pictures.load([tmp_path], scale=2)
+        return
+    (learnt,) = pictures.load([tmp_path], scale=2)
+    for plane in (kept[0].high, learnt.high):
+        row = plane[0].astype(int)
+        assert np.abs(row - np.linspace(16, 235, SIDE)).max() <= 1.5
+
+
 NOISE_SIDE = 128
 
 
@@ -140,6 +263,13 @@ def noise(index: int) -> pack.Item:
     """Takes a byte a sample in a pack, and a little more."""
     high = np.random.default_rng(index).integers(0, 256, (NOISE_SIDE, NOISE_SIDE), np.uint8)
     return pack.Item(source=f"n{index}", held_out=False, high=high)
+
+
+def test_a_pack_is_filled_where_its_first_pictures_are_the_smallest(tmp_path: Path) -> None:
+    flat = [replace(noise(n), high=np.zeros((NOISE_SIDE, NOISE_SIDE), np.uint8)) for n in range(4)]
+    limit = round(6.5 * NOISE_SIDE**2 / (1 - pack.NOTE_SHARE))
+    items = [*flat, *map(noise, range(9))]
+    assert pack.write(tmp_path / "p", items, skipped={}, about={}, max_bytes=limit).items == 4 + 6
 
 
 @pytest.mark.parametrize("fits", [1, 3, 4, 6])
@@ -186,6 +316,25 @@ def test_only_packs_are_replaced_and_only_by_whole_ones(
         pack.write(tmp_path / "mine", [noise(5)], skipped={}, about={})
 
 
+@pytest.mark.parametrize("way", [".", "link"])
+def test_a_pack_goes_where_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    (tmp_path / "p").mkdir()
+    beside = tmp_path / "p.part" / "mine"
+    beside.mkdir(parents=True)
+    out = Path()
+    if way == "link":
+        out = tmp_path / "link"
+        out.symlink_to(tmp_path / "p")
+    for number in (1, 2):
+        monkeypatch.chdir(tmp_path / "p")
+        pack.write(out, [noise(number)], skipped={}, about={})
+        assert [item.source for item in pack.read(tmp_path / "p")[1]] == [f"n{number}"]
+    assert beside.is_dir()
+    assert not [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")]
+
+
 def test_shares_are_told_in_words() -> None:
     found = degrade.parse("clean=0.25, h264=0.75")
     assert found == degrade.Degradation(clean=0.25, codecs=(("h264", 0.75),))
@@ -196,7 +345,7 @@ def test_shares_are_told_in_words() -> None:
 
 
 def test_sequences_are_packed_degraded_and_trained_on(tmp_path: Path, folder: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mkv", frames=9, width=192, height=128, sounds=0)
+    clip = make_clip(tmp_path / "clip.mkv", frames=9, width=192, height=176, sounds=0)
     options = gather.SequenceOptions(scale=2, frames=3, side=128, keep=2)
     skipped: dict[str, str] = {}
     items = gather.sequence_items(

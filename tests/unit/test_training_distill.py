@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread, current_thread, main_thread
 
 import numpy as np
 import onnx
@@ -91,6 +93,40 @@ def test_a_teacher_is_asked_once(tmp_path: Path, folder: Path) -> None:
     attach(found, teacher(tmp_path, enlarge=counting(5)))
     with pytest.raises(InputError, match="does not fit the training set"):
         attach(found[1:], teacher(tmp_path))
+
+
+def test_two_runs_do_not_make_the_same_pictures_at_once(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = pictures.load([folder], scale=2)
+    waits = Event()
+    lock = fcntl.flock
+
+    def locking(file: int, how: int) -> None:
+        if current_thread() is not main_thread():
+            waits.set()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", locking)
+    asked: list[Thread] = []
+
+    def enlarge(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
+        asked.append(current_thread())
+        if not other.is_alive() and not waits.is_set():
+            other.start()
+            assert waits.wait(60)
+        return doubled(plane)
+
+    came: list[Picture] = []
+    other = Thread(target=lambda: came.extend(attach(found, teacher(tmp_path, enlarge=enlarge))))
+    first = attach(found, teacher(tmp_path, enlarge=enlarge))
+    other.join()
+    assert asked == [main_thread()] * 5
+    assert len(list(tmp_path.iterdir())) == 1
+    for one, two in zip(first, came, strict=True):
+        assert one.taught is not None
+        assert two.taught is not None
+        assert (one.taught == two.taught).all()
 
 
 @pytest.mark.parametrize("licence", ["LGPL-3.0", "CC-BY-NC-SA-4.0", ""])

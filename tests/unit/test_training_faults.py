@@ -176,6 +176,30 @@ def test_a_full_disk_leaves_the_last_state_and_no_part(tmp_path: Path, folder: P
     assert checkpoint.load(tmp_path / checkpoint.FILE).step == 2
 
 
+def test_a_full_disk_leaves_the_log(tmp_path: Path, folder: Path) -> None:
+    loop.train(tiny(), data=folder, out=tmp_path, on=MACHINE, stop_at=2)
+    whole = (tmp_path / LOG).read_text()
+    (tmp_path / LOG).write_text(whole + '{"step": 4, "loss": 1}\n')  # to be dropped
+    (tmp_path / "log.part").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"cannot write the log .*No space left"):
+        loop.train(tiny(), data=folder, out=tmp_path, on=MACHINE)
+    assert (tmp_path / LOG).read_text().startswith(whole)
+
+
+def test_a_full_disk_leaves_the_model_that_was_there(tmp_path: Path) -> None:
+    network = architectures.build("plain-4x1", scale=2)
+    where = trained.model_file(tmp_path, network, "plain-4x1")
+    before, card = where.read_bytes(), where.with_suffix(".json").read_bytes()
+    with torch.no_grad():
+        network.head.weight.zero_()
+    for part in ("s-x2.onnx.part", "s-x2.json.part"):
+        (tmp_path / part).symlink_to("/dev/full")
+        with pytest.raises(OutputError, match="No space left"):
+            trained.model_file(tmp_path, network, "plain-4x1")
+        assert (where.read_bytes(), where.with_suffix(".json").read_bytes()) == (before, card)
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["s-x2.json", "s-x2.onnx"]
+
+
 def test_a_log_that_cannot_be_written_is_told(tmp_path: Path, folder: Path) -> None:
     (tmp_path / LOG).symlink_to("/dev/full")
     with pytest.raises(OutputError, match=r"cannot write the log .*No space left"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from vidlift import resample
 from vidlift.errors import InputError, UsageError
 from vidlift.training import checkpoint, loop, machine, pictures, recipe
 from vidlift.training.recipe import Recipe
+from vidlift.training.run import Run
 
 MACHINE = machine.Machine(device="cpu", threads=1, bf16=False)
 
@@ -53,6 +56,33 @@ def test_runs_side_by_side_are_what_each_is_alone(tmp_path: Path, folder: Path) 
     for one, other in zip(alone, together, strict=True):
         for name, weight in one.average.items():
             assert torch.equal(weight, other.average[name]), name
+
+
+def test_the_time_left_is_that_of_all_that_take_turns(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    advance = Run.advance
+
+    def a_second_long(self: Run) -> torch.Tensor:
+        now[0] += 1
+        return advance(self)
+
+    monkeypatch.setattr(Run, "advance", a_second_long)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    told: list[tuple[int, float]] = []
+    jobs = [
+        loop.Job(
+            recipe=tiny(name=name),
+            out=tmp_path / name,
+            report=lambda status: told.append((status.step, status.seconds_left)),
+        )
+        for name in "ab"
+    ]
+    loop.train_together(jobs, data=folder, on=MACHINE)
+    assert len(told) >= 6
+    for step, left in told:
+        assert left == pytest.approx(2 * (6 - step), abs=1.5 * (6 - step) / step)
 
 
 def test_an_interruption_of_one_keeps_all(tmp_path: Path, folder: Path) -> None:
@@ -180,6 +210,12 @@ def test_either_optimizer_brings_the_loss_down(
     assert losses[-1] < losses[0]
     with pytest.raises(UsageError, match="one of muon, adam"):
         tiny(optimizer="sgd")
+
+
+def test_what_is_said_of_the_data_may_change_on_the_way(tmp_path: Path, folder: Path) -> None:
+    loop.train(tiny(), data=folder, out=tmp_path, on=MACHINE, stop_at=2)
+    said = replace(tiny(), sources="drawn by a program, CC0-1.0")
+    assert loop.train(said, data=folder, out=tmp_path, on=MACHINE).recipe == said
 
 
 def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path, folder: Path) -> None:

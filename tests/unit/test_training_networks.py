@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -172,6 +173,38 @@ def test_macs_are_counted_per_low_resolution_pixel(name: str, scale: int, macs: 
 def test_a_name_that_is_no_architecture_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="plain-16x6"):
         architectures.build(name, scale=2)
+
+
+def data_on_card(**changes: object) -> str:
+    network = architectures.build("plain-4x1", scale=2)
+    state = checkpoint_of(network, "plain-4x1", scale=2)
+    digest = changes.pop("training_data", state.training_data)
+    state = replace(
+        state,
+        training_data=str(digest),
+        recipe=replace(state.recipe, **changes),  # type: ignore[arg-type]
+    )
+    said: str = export.card_of(state, export.export(state))["training_data"]["what"]
+    return said
+
+
+def test_a_card_claims_no_more_of_its_data_than_the_recipe() -> None:
+    own = data_on_card(pictures=("holidays",), packs=("/data/films",))
+    assert "holidays" in own
+    assert "films" in own
+    assert "licences are not stated" in own
+    assert "NOTICE" not in own, "what is not ours is not in our list"
+    stated = data_on_card(pictures=("holidays",), sources="our own photographs, CC0-1.0")
+    assert "our own photographs, CC0-1.0" in stated
+    assert "not stated" not in stated
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_a_card_knows_what_the_shipped_networks_learnt_from(name: str) -> None:
+    card = models.card(name)
+    assert card is not None
+    digest, what = card["training_data"]["sha256"], card["training_data"]["what"]
+    assert data_on_card(training_data=digest) == what
 
 
 def test_a_model_may_have_another_name_than_its_recipe(tmp_path: Path) -> None:

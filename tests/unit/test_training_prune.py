@@ -106,9 +106,31 @@ def test_importance_is_how_fast_the_loss_changes_as_a_channel_fades() -> None:
 
 def test_what_is_not_smaller_is_refused() -> None:
     state = state_of(network_of("plain-8x2"), "plain-8x2")
-    for to in ("plain-16x2", "plain-8x3", "plain-8x2-fold2"):
+    for to in (
+        "plain-16x2",
+        "plain-8x3",
+        "plain-8x2",
+        "plain-8x2-fold2",
+        "plain-8x1-edge",
+        "l",
+        "xl",
+    ):
         with pytest.raises(UsageError, match="cannot be cut down"):
             prune.prune(state, to, batches())
+
+
+@pytest.mark.parametrize("tier", ["xs", "s"])
+def test_a_network_is_cut_down_to_what_a_tier_allows(tier: str) -> None:
+    state = state_of(network_of("plain-16x4"), "plain-16x4")
+    made = prune.prune(state, tier, batches()).state
+    network = checkpoint.averaged(made)
+    assert architectures.macs(network) / 4 <= architectures.CEILINGS[tier]
+    assert (made.recipe.tier, made.recipe.name) == (tier, f"t-{made.recipe.architecture}")
+    wider = f"plain-{network.head.out_channels + 1}x{len(network.body)}"
+    assert (
+        architectures.macs(architectures.build(wider, scale=2)) / 4 > architectures.CEILINGS[tier]
+    )
+    assert architectures.macs(network) / 4 > 0.7 * architectures.CEILINGS[tier]
 
 
 def test_a_pruned_run_is_exported_and_gone_on_from(tmp_path: Path) -> None:
@@ -122,6 +144,7 @@ def test_a_pruned_run_is_exported_and_gone_on_from(tmp_path: Path) -> None:
     assert "before any fine-tuning" in ended.out
     assert vidlift(*command).code == 2
     state = checkpoint.load(small / checkpoint.FILE)
+    assert state.recipe.name == "t-plain-8x2", "an export would take the place of the whole one"
     assert export.export(state).descriptor.architecture == "plain-8x2"
     onwards = replace(recipe_of("plain-8x2"), start=str(small))
     begun = loop.train(onwards, data=folder, out=tmp_path / "on", on=MACHINE, stop_at=0)

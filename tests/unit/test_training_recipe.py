@@ -79,6 +79,28 @@ def test_a_patch_has_whole_blocks(tmp_path: Path) -> None:
     assert recipe.read(written(tmp_path / "r.toml", patch="16", **folded)).patch == 16
 
 
+@pytest.mark.parametrize(
+    ("architecture", "tier", "wanted"),
+    [
+        ("plain-16x6", "m", None),
+        ("plain-16x6", "xl", None),
+        ("plain-16x6", "s", "m"),
+        ("plain-64x16", "xl", None),
+        ("plain-64x16", "l", "xl"),
+    ],
+)
+def test_a_tier_is_no_lower_than_what_a_network_costs(
+    tmp_path: Path, architecture: str, tier: str, wanted: str | None
+) -> None:
+    changes = {"architecture": f'"{architecture}"', "tier": f'"{tier}"', "scale": "4"}
+    where = written(tmp_path / "r.toml", **changes)
+    if wanted is None:
+        assert recipe.read(where).tier == tier
+        return
+    with pytest.raises(UsageError, match=f"output pixel.*it is of tier {wanted}"):
+        recipe.read(where)
+
+
 def test_what_is_at_the_edge_is_taken(tmp_path: Path) -> None:
     edge = {"seed": "18446744073709551615", "ema": "1", "warmup": "0", "title_crf": "51"}
     assert recipe.read(written(tmp_path / "r.toml", **edge)).ema == 1

@@ -129,6 +129,10 @@ def test_a_model_is_tuned_on_a_title(
     monkeypatch.setattr(tune, "_steps", lambda *_: pytest.fail("the run was not found"))
     assert vidlift(*command).code == 0
     assert made.read_bytes() == before
+    # Other minutes would be passed over in silence.
+    ended = vidlift(*command, "--minutes", 9)
+    assert ended.code == 2
+    assert "holds a tuning of 2 minutes" in ended.complaint
 
 
 def test_steps_fill_the_minutes(title: Path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from support.frames import make_frame
 from vidlift.color import ColorTags, Range
+from vidlift.errors import OutputError
 from vidlift.frame import Frame
 from vidlift.rgb import to_rgb
 from vidlift.sinks.events import Dropped, Key
@@ -256,3 +257,15 @@ def test_keys_of_the_desktop_are_not_the_players(
 def test_a_name_that_is_no_text_is_a_title(window: Window) -> None:
     window.begin("caf\udce9", source_height=48)
     window.show(make_frame(size=(64, 48)))
+
+
+def test_a_screen_that_does_not_answer_is_named(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.close()  # what was set for it does not stay
+    monkeypatch.setenv("DISPLAY", ":98765")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    for driver, why in (("", "none answers at DISPLAY=:98765"), ("moon", "moon not available")):
+        monkeypatch.setenv("SDL_VIDEODRIVER", driver)
+        with pytest.raises(OutputError, match=why):
+            Window("test", source_height=48)

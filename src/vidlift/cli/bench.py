@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidlift.cli.console import err, out, plain_table, print_table
-from vidlift.cli.report import check_report, save_json
-from vidlift.errors import ModelError, OutputError, UsageError
+from vidlift.cli.report import check_chart, check_report, save_json
+from vidlift.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from vidlift.evaluation.foretell import Speed
@@ -27,6 +27,8 @@ HEAD_ROOM = 0.75
 """Share of a frame's time that a network may take for the player to choose it."""
 
 RATES = (24, 25, 30, 50, 60)
+
+MOST_ROUNDS = 10_000
 
 MOST_PIXELS = 7680 * 4320
 """Of a small picture; what larger ones take, no machine that plays films has."""
@@ -76,16 +78,18 @@ def bench(
     network's time is that of luma; a frame's is with its chroma and conversions, as a player has
     it.
     """
+    from vidlift.engines import check as check_engine
     from vidlift.evaluation import machine, timing
     from vidlift.evaluation.foretell import foretell
 
-    if rounds < 1:
-        raise UsageError(f"a bench has at least one round, got {rounds}")
+    if not 1 <= rounds <= MOST_ROUNDS:
+        raise UsageError(f"a bench has at least one round and at most {MOST_ROUNDS}, got {rounds}")
     if not 0 <= seconds < math.inf:
         raise UsageError(f"seconds to play are a number, 0 or more, got {seconds:g}")
     check_report(report)
-    if chart is not None and (chart.is_dir() or not chart.parent.is_dir()):
-        raise OutputError(f"cannot write the chart {chart}: it is a folder, or in none")
+    check_chart(chart)
+    for engine in engines or ("auto",):
+        check_engine(engine, threads=threads)
     found: dict[str, Any] = {**machine.about(), "threads": threads, "networks": [], "play": []}
     speeds: list[Speed] = []
     for scale in scales or (2, 3, 4):

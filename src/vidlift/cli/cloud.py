@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vidlift.cli import ending, streams
 from vidlift.cli.console import err, out, plain_table, print_table, warn
 from vidlift.cli.progress import shown
 from vidlift.errors import InputError, UsageError
@@ -129,13 +130,14 @@ def serve(
     app = AppOptions(
         cors=() if cors == "none" else tuple(cors.split(",")),
         secret_file=secret_file,
-        log=sys.stdout if log else None,
+        log=streams.for_a_log() if log else None,
     )
     options = ServeOptions(host=host, port=port, connections=connections, app=app)
 
     def tell(url: str) -> None:
         err.print(f"vidlift: serving {library} on {url}/", soft_wrap=True)
 
+    ending.let_be()
     serve_library(library, options, tell=tell, warn=warn)
 
 

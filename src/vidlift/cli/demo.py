@@ -31,10 +31,12 @@ def demo(
     bicubic, Vidlift and the original, and the receipt.
     """
     from vidlift.demo.run import run_demo
+    from vidlift.player.options import PlayOptions
 
+    options = PlayOptions(display=display or default_display())
     found = run_demo(
         folder,
-        display=display or default_display(),
+        display=options.display,
         say=lambda line: err.print(f"vidlift: {line}", soft_wrap=True, markup=False),
     )
     print_receipt(found.receipt)

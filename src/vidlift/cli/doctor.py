@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from vidlift.cli.console import out, plain_table, print_table, verbatim
+from vidlift.cli.report import check_report, save_json
 from vidlift.errors import ModelError, OutputError
 
 
@@ -29,6 +29,7 @@ def doctor(
     from vidlift.engines.selftest import try_engines
     from vidlift.evaluation import machine
 
+    check_report(report)
     about = machine.about()
     units = ", ".join(about["units"]) or "no vector units that are known"
     _line("processor", f"{about['processor']}, {about['cores']} cores: {units}")
@@ -56,10 +57,7 @@ def doctor(
         _line(name, says)
     if report is not None:
         content = {**about, "networks": names, "engines": [asdict(each) for each in found], **ends}
-        try:
-            report.write_text(json.dumps(content, indent=2) + "\n")
-        except OSError as error:
-            raise OutputError(f"cannot write the report {report}: {error.strerror}") from error
+        save_json(report, content)
     if not any(finding.chosen for finding in found):
         raise ModelError("no engine that plays films works on this machine")
 

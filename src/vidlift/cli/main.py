@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from vidlift import __version__
-from vidlift.cli import INTERRUPTED
+from vidlift.cli import ending
 from vidlift.cli.bench import bench
 from vidlift.cli.cloud import cloud
 from vidlift.cli.console import err, out
@@ -35,11 +35,12 @@ class _Program(TyperGroup):
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
-        except KeyboardInterrupt:
-            err.print("vidlift: interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as stop:
+            said, code = ending.told(stop)
+            err.print(f"vidlift: {said}")
+            raise typer.Exit(code) from None
         except Exception as error:
-            if ctx.params.get("debug"):
+            if ctx.params.get("debug") or type(error).__name__ == "NoArgsIsHelpError":
                 raise
             err.print(f"vidlift: {_one_line(error)}", style="red", markup=False, soft_wrap=True)
             raise typer.Exit(getattr(error, "exit_code", 1)) from None

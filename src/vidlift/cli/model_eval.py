@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidlift.cli.console import err, out, plain_table, print_table
-from vidlift.cli.report import check_report
+from vidlift.cli.console import err, out, plain_table, print_table, warn
+from vidlift.cli.report import check_chart, check_report
 from vidlift.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def evaluate(
     sent = [all_streams.parse(name) for name in _names(streams)]
     if precision not in runtimes.PRECISIONS:
         raise UsageError(f"precision {precision!r} is none of {', '.join(runtimes.PRECISIONS)}")
+    check_chart(chart)
     if chart is not None and not timed:
         raise UsageError("--chart shows quality over time: give --time as well")
     with err.status("") as status:
@@ -96,6 +97,8 @@ def evaluate(
         )
         if timed:
             figures = reports.with_speed(figures, _time(found, threads, status.update))
+    for line in _left_out(figures):
+        warn(line)
     _print_figures(figures)
     _print_clips(figures)
     _print_speed(figures)
@@ -122,6 +125,18 @@ def _time(
 
 def _names(listed: str) -> list[str]:
     return [name.strip() for name in listed.split(",") if name.strip()]
+
+
+def _left_out(figures: list[Figures]) -> dict[str, None]:
+    """What was too small to be measured, a line for each set and scale."""
+    from vidlift.evaluation.pictures import too_small
+
+    return {
+        f"{name}: {too_small(score.skipped, each.scale)}": None
+        for each in figures
+        for name, score in each.pictures.items()
+        if score.skipped
+    }
 
 
 def _print_figures(figures: list[Figures]) -> None:

@@ -9,9 +9,8 @@ import typer
 
 from vidlift.cli.console import out
 from vidlift.cli.model_train import need_torch
+from vidlift.cli.report import CHARTS
 from vidlift.errors import UsageError
-
-ENDINGS = (".png", ".svg", ".pdf")
 
 
 def plot(
@@ -27,9 +26,9 @@ def plot(
     *folders, chart = runs
     if not folders:
         raise UsageError("give at least one run and the chart to write: RUN... OUT.png")
-    if chart.suffix.lower() not in ENDINGS or chart.is_dir():
+    if chart.suffix.lower() not in CHARTS or chart.is_dir():
         raise UsageError(
-            f"the last of these is the chart to write, a file ending in {', '.join(ENDINGS)}, "
+            f"the last of these is the chart to write, a file ending in {', '.join(CHARTS)}, "
             f"got {chart}"
         )
     plots.draw([history.read(folder) for folder in folders], chart)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vidlift.cli.console import err, out, plain_table, print_table, warn
 from vidlift.cli.receipt_table import print_receipt
-from vidlift.cli.report import check_report
+from vidlift.cli.report import check_report, save_json
 from vidlift.errors import UsageError, VidliftError
 from vidlift.memory import share_one_arena
 
@@ -56,7 +56,8 @@ def play(
     sound: Annotated[
         str | None,
         typer.Option(
-            metavar="N|LANGUAGE", help="The track to play, as the file calls it; a is the next."
+            metavar="N|LANGUAGE|none",
+            help="The track to play, as the file calls it; a is the next. none: without sound.",
         ),
     ] = None,
     subtitles: Annotated[
@@ -94,7 +95,8 @@ def play(
         bool, typer.Option("--dry-run", help="Only say what would be used, and why.")
     ] = False,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write the receipt here.")
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Write the receipt here, or what --dry-run says."),
     ] = None,
 ) -> None:
     """Play videos with their sound, super-resolved as they go.
@@ -103,6 +105,9 @@ def play(
     super-resolution and bicubic, v shows both side by side, i shows figures, q quits. No frame
     is dropped to super-resolve another: the network gives way to a smaller one, or to bicubic,
     and the receipt at the end says when and why.
+
+    Of several, one that cannot be played is passed over with a warning; the exit code is then that
+    of the first that failed: 3 for what cannot be read, 5 for what cannot be received.
     """
     from vidlift.player.options import PlayOptions
 
@@ -115,7 +120,7 @@ def play(
         model=None if model == "auto" else model,
         super_resolve=not no_sr,
         duration=duration,
-        display="none" if dry_run else display or default_display(),
+        display=display or ("none" if dry_run else default_display()),
         loop=loop,
         eco=eco,
         save=save,
@@ -126,14 +131,14 @@ def play(
         threads=threads,
     )
     if dry_run:
-        for source in sources:
-            _print_plan(source, options)
+        plans = [_plan(source, options) for source in sources]
+        save_json(report, {"plans": plans})
         return
-    from vidlift.player.play import play as play_films
+    from vidlift.player.play import play_all
 
     fresh = save is not None and not save.exists()
     try:
-        receipt = play_films(sources, options)
+        receipt, failure = play_all(sources, options)
     except (KeyboardInterrupt, VidliftError):
         if fresh and save is not None and save.exists():
             warn(f"what was received is in {save}")
@@ -143,9 +148,12 @@ def play(
     for warning in receipt.warnings:
         warn(warning)
     print_receipt(receipt)
+    if failure is not None:
+        raise failure
 
 
-def _print_plan(source: str, options: PlayOptions) -> None:
+def _plan(source: str, options: PlayOptions) -> dict[str, Any]:
+    """Print what would be used for a film; returns it as JSON has it."""
     from vidlift.player.choose import plan
 
     found = plan(source, options)
@@ -167,10 +175,26 @@ def _print_plan(source: str, options: PlayOptions) -> None:
     for name, engine, cost, verdict in found.rows:
         table.add_row("→" if name == found.rung else "", name, engine, f"{cost:.1f}", verdict)
     print_table(table)
+    return {
+        "source": found.source,
+        "size": found.size,
+        "rate": found.rate,
+        "scale": found.scale,
+        "network": found.rung,
+        "chosen_for": found.chosen_for,
+        "candidates": [
+            {"network": name, "engine": engine, "ms_a_frame": cost, "verdict": verdict}
+            for name, engine, cost, verdict in found.rows
+        ],
+    }
 
 
 def _track(text: str | None) -> int | str | None:
-    """A track as it is counted inside, from 0."""
+    """A track as it is counted inside, from 0; ``none`` however it is written."""
+    from vidlift.sources.labels import NONE
+
+    if text is not None and text.casefold() == NONE:
+        return NONE
     return int(text) - 1 if text is not None and text.isdecimal() else text
 
 

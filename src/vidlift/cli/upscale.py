@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from vidlift.cli.progress import shown
 from vidlift.cli.receipt_table import print_receipt
 from vidlift.cli.report import check_report
 from vidlift.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidlift.jobs.upscale import UpscaleOptions
 
 
 def upscale(
@@ -80,8 +83,8 @@ def upscale(
     When this is killed, or the disk fills up, run the same command again and it goes on where it
     was. OUTPUT appears whole or not at all; unfinished work is in OUTPUT.vidlift-job/.
     """
-    from vidlift.jobs.judge import judge
-    from vidlift.jobs.upscale import UpscaleOptions, job_folder, upscale_file
+    from vidlift.jobs.judge import check_sink, judge
+    from vidlift.jobs.upscale import UpscaleOptions, check_output, job_folder, upscale_file
     from vidlift.sinks.file import EncoderOptions
 
     options = UpscaleOptions(
@@ -92,14 +95,17 @@ def upscale(
         resume=resume,
         keep_going=keep_going,
     )
-    if save is not None:
-        source = _received(source, save)
     if sink == "file":
         if output is None:
             raise UsageError("no OUTPUT given: an .mp4 or .mkv file to write")
         if verify is not None:
             raise UsageError("--verify compares a digest: it goes with --sink digest")
-        check_report(report, apart_from=(source, output))
+        check_report(report, apart_from=(source, output, *([save] if save else [])))
+        check_output(source, output, options)
+        if save is not None:
+            if save.resolve() == output.resolve():
+                raise UsageError(f"output and --save are the same file: {output}")
+            source = _received(source, save, options)
         try:
             with shown(output.name, quiet=no_progress) as progress:
                 receipt = upscale_file(source, output, options, report=progress)
@@ -110,7 +116,10 @@ def upscale(
     else:
         if output is not None:
             raise UsageError(f"--sink {sink} writes no file: leave {output} out")
-        check_report(report, apart_from=(source,))
+        check_report(report, apart_from=(source, *([save] if save else [])))
+        check_sink(sink, expected=verify)
+        if save is not None:
+            source = _received(source, save, options)
         with shown(Path(source).name, quiet=no_progress) as progress:
             receipt = judge(source, options, sink=sink, expected=verify, report=progress)
     if report is not None:
@@ -122,14 +131,16 @@ def upscale(
         out.print(f"digest {receipt.extra['digest']}", soft_wrap=True)
 
 
-def _received(source: str, save: Path) -> str:
+def _received(source: str, save: Path, options: UpscaleOptions) -> str:
     """The file that a URL was received into, now or when this was called before."""
     from vidlift.sources import is_url, open_entry
-    from vidlift.sources.keep import receive
+    from vidlift.sources.keep import check_target, receive
 
     if not is_url(source):
         raise UsageError(f"{source} is a file already: only what comes from a URL is saved")
     if not save.exists():
+        check_target(save)
+        options.pick()  # whether there is such a model
         err.print(f"vidlift: receiving {save}", soft_wrap=True, markup=False)
         entry = open_entry(source)
         assert not isinstance(entry, Path)

@@ -7,13 +7,15 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 
 import httpx2
 
 from vidlift.client.cache import lasts
 from vidlift.client.hosts import shown
-from vidlift.client.web import NOT_MODIFIED, TransientError, Web, interrupt
+from vidlift.client.waits import rest
+from vidlift.client.web import NO_SUCH_PART, NOT_MODIFIED, TransientError, Web, interrupt
 from vidlift.errors import NetworkError
 
 BLOCK = 1 << 16
@@ -93,7 +95,7 @@ class Download:
         self._limits = limits or Limits()
         self._clock = clock
         self._cancelled = Event()
-        self._pause = pause or self._cancelled.wait
+        self._pause = pause or partial(rest, self._cancelled)
         self._response: httpx2.Response | None = None
         self.found = url
         """Where it was in the end, after redirects."""
@@ -176,12 +178,19 @@ class Download:
         elif at == self._start and self._known:
             dated = not self._known.startswith('"')
             headers["if-modified-since" if dated else "if-none-match"] = self._known
-        with self._web.get(self.url, headers=headers, came_from=self._came_from) as response:
+        with self._web.get(
+            self.url, headers=headers, came_from=self._came_from, left=self._cancelled.is_set
+        ) as response:
             self._response = response
             try:
                 self.lasts = lasts(response.headers, now=time.time())
                 if response.status_code == NOT_MODIFIED:
                     self.unchanged = True
+                    return
+                if response.status_code == NO_SUCH_PART:
+                    if at:
+                        raise _ChangedError(f"{shown(self.url)} is empty on the server by now")
+                    self.total = 0
                     return
                 begins = self._learn(response, at)
                 left = self._left(response, at)

@@ -20,7 +20,7 @@ from vidlift.client.cache import LONGEST, Cache, key_of
 from vidlift.client.download import BLOCK, Download, Patience
 from vidlift.client.hosts import shown
 from vidlift.client.web import Web
-from vidlift.errors import NetworkError
+from vidlift.errors import InputError, NetworkError
 from vidlift.stages.ahead import Ahead, ahead
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class HttpFile(io.RawIOBase):
 
     Where the server gives no ranges, seeking backwards beyond what is kept starts over, which
     is slow and works; where it does not even tell a length, the file cannot be sought. Reading
-    raises ``NetworkError`` once the server has failed for longer than ``patience`` allows.
+    raises ``NetworkError`` once the server has failed for longer than ``patience`` allows; who
+    reads on after that finds the end.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class HttpFile(io.RawIOBase):
     ) -> None:
         """Asks the server and waits for the first block; ``cache`` None keeps nothing on the disk.
 
-        Raises ``NetworkError``.
+        Raises ``NetworkError``, ``InputError`` for a file of no bytes.
         """
         super().__init__()
         self.name = shown(url)
@@ -69,6 +70,9 @@ class HttpFile(io.RawIOBase):
         self.keep: Callable[[int, bytes], None] = lambda _index, _block: None
         """Given each block that comes, with its place; in the thread that reads."""
 
+        self.interrupted: BaseException | None = None
+        """Ctrl-C that came while it was read in the main thread: PyAV would lose it."""
+
         self._url = url
         self._cache = cache or Cache(most=0)
         self._web = web or Web()
@@ -78,6 +82,7 @@ class HttpFile(io.RawIOBase):
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._at = 0
         self._closing = Event()
+        self._failed = False
         self._reading = Lock()
         self._download = Download(self._web, url, patience=patience)
         self._blocks: Ahead[bytes] | None = None
@@ -86,7 +91,8 @@ class HttpFile(io.RawIOBase):
 
         try:
             self._begin(0)
-            self._take()
+            if not self._take():
+                raise InputError(f"{self.name} is empty: the server has no bytes of it")
         except BaseException:
             self.close()
             raise
@@ -131,8 +137,17 @@ class HttpFile(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
         index, offset = divmod(self._at, BLOCK)
-        with self._reading:
-            block = self._block(index)
+        if self._failed:
+            return 0  # FFmpeg asks on before it lets the error through, and PyAV prints a second
+        try:
+            with self._reading:
+                block = self._block(index)
+        except BaseException as error:
+            self._failed = True
+            if isinstance(error, Exception):
+                raise
+            self.interrupted = error
+            raise NetworkError(f"{self.name}: interrupted") from error
         part = block[offset : offset + len(view)]
         view[: len(part)] = part
         self._at += len(part)
@@ -177,7 +192,8 @@ class HttpFile(io.RawIOBase):
             like=self._download,
             patience=self._patience,
         )
-        self._blocks = ahead(self._download, depth=self._ahead_blocks)
+        wake = self._download.cancel
+        self._blocks = ahead(self._download, depth=self._ahead_blocks, wake=wake)
         self._next = index
 
     def _take(self) -> bool:

@@ -55,7 +55,13 @@ class HlsFilm:
         self.name = shown(url)
         self._web = web or Web()
         self._fetcher = partial(
-            Fetcher, self._web, cache=cache, patience=patience, clock=clock, pause=pause
+            Fetcher,
+            self._web,
+            cache=cache,
+            patience=patience,
+            clock=clock,
+            pause=pause,
+            defined={},
         )
         self._fetchers = [self._fetcher(), self._fetcher()]
         """For pictures, for sound, and for each of the subtitles that were asked for."""
@@ -152,8 +158,9 @@ class HlsFilm:
 
         A list or a segment that cannot be had says nothing.
         """
-        self._fetchers.append(self._fetcher())
-        return ahead(self._captions(text, self._fetchers[-1]), depth=1000)
+        fetcher = self._fetcher()
+        self._fetchers.append(fetcher)
+        return ahead(self._captions(text, fetcher), depth=1000, wake=fetcher.stop)
 
     def _captions(self, text: Rendition, fetcher: Fetcher) -> Iterator[Caption]:
         with suppress(NetworkError, InputError):

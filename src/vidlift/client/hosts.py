@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from threading import Lock
 from urllib.parse import urlsplit
 
+from vidlift.client.waits import waited_for
 from vidlift.errors import NetworkError
 
 SCHEMES = ("http", "https")
@@ -51,12 +52,15 @@ class Hosts:
     def addresses(self, name: str) -> tuple[Address, ...]:
         """The addresses of a name, always the same. Raises ``OSError`` where it has none."""
         with self._lock:
-            if name not in self._pinned:
-                if len(self._pinned) >= NAMES_MAX:
-                    raise NetworkError(f"{name}: led to more than {NAMES_MAX} different servers")
-                found = self._resolve(name)
-                self._pinned[name] = tuple(ip_address(a.partition("%")[0]) for a in found)
-            return self._pinned[name]
+            if name in self._pinned:
+                return self._pinned[name]
+            if len(self._pinned) >= NAMES_MAX:
+                raise NetworkError(f"{name}: led to more than {NAMES_MAX} different servers")
+        # The system waits for a silent name server for as long as it likes.
+        said = waited_for(lambda: self._resolve(name))
+        found = tuple(ip_address(a.partition("%")[0]) for a in said)
+        with self._lock:
+            return self._pinned.setdefault(name, found)
 
     def is_private(self, name: str) -> bool:
         """Whether any address of a name is not one of the public internet."""

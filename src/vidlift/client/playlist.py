@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
 
 import m3u8
 
+from vidlift.client import variables
 from vidlift.client.hosts import host_of, shown
 from vidlift.errors import InputError
 
@@ -123,6 +124,8 @@ class MasterList:
 
     sounds: tuple[Rendition, ...]
     texts: tuple[Rendition, ...] = ()
+    defined: Mapping[str, str] = field(default_factory=dict)
+    """What its lists may take over from it (EXT-X-DEFINE)."""
 
     def sounds_of(self, variant: Variant) -> list[Rendition]:
         """The renditions of sound that may be played with it."""
@@ -138,23 +141,29 @@ def looks_like(first_bytes: bytes) -> bool:
     return first_bytes.removeprefix(b"\xef\xbb\xbf").startswith(b"#EXTM3U")
 
 
-def parse(text: str, url: str) -> MasterList | MediaList:
-    """A playlist that came from ``url``. Raises ``InputError``, and ``NetworkError`` for an
-    address that is none of http or https."""
+def parse(
+    text: str, url: str, *, defined: Mapping[str, str] | None = None
+) -> MasterList | MediaList:
+    """A playlist that came from ``url``; ``defined``: what the list that led here defines.
+
+    Raises ``InputError``, and ``NetworkError`` for an address that is none of http or https.
+    """
     if not looks_like(text[:16].encode()):
-        raise InputError(f"{shown(url)} is no playlist: it does not begin with #EXTM3U")
+        what = "it does not begin with #EXTM3U" if text else "it is empty"
+        raise InputError(f"{shown(url)} is no playlist: {what}")
     if text.count("#EXTINF") > SEGMENTS_MAX:
         raise InputError(f"{shown(url)} lists more than {SEGMENTS_MAX} segments")
+    text, known = variables.filled_in(text, url, defined or {}, most=TEXT_MAX)
     try:
         raw: Any = m3u8.loads(text)
-        return _master(raw, url) if raw.is_variant else _media(raw, url)
+        return _master(raw, url, known) if raw.is_variant else _media(raw, url)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{shown(url)} is a damaged playlist: {error}") from error
 
 
-def _master(raw: Any, url: str) -> MasterList:
+def _master(raw: Any, url: str, defined: Mapping[str, str]) -> MasterList:
     if len(raw.playlists) + len(raw.media) > VARIANTS_MAX:
         raise InputError(f"{shown(url)} lists more than {VARIANTS_MAX} renditions")
     variants = []
@@ -179,6 +188,7 @@ def _master(raw: Any, url: str) -> MasterList:
         variants=tuple(sorted(with_pictures, key=lambda v: v.bits_per_second)),
         sounds=tuple(_renditions(raw, url, "AUDIO")),
         texts=tuple(_renditions(raw, url, "SUBTITLES")),
+        defined=defined,
     )
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 
 from vidlift.client.cache import Cache, key_of
 from vidlift.client.download import Download, Limits, Patience
 from vidlift.client.hosts import shown
 from vidlift.client.playlist import TEXT_MAX, Key, MasterList, MediaList, Resource, Segment, parse
+from vidlift.client.waits import rest
 from vidlift.client.web import Web
 from vidlift.errors import InputError, NetworkError
 
@@ -46,9 +48,12 @@ class Fetcher:
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
+        defined: dict[str, str] | None = None,
     ) -> None:
-        """``cache`` may be shared; None keeps nothing."""
+        """``cache`` may be shared; None keeps nothing. ``defined`` is what master lists define,
+        for all who fetch what these lead to."""
         self._web = web
+        self._defined = {} if defined is None else defined
         self._cache = cache or Cache(most=0)
         self._patience = patience
         self._clock = clock
@@ -78,7 +83,10 @@ class Fetcher:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise InputError(f"{shown(url)} is no playlist: it is not text") from error
-        return parse(text, found)
+        playlist = parse(text, found, defined=self._defined)
+        if isinstance(playlist, MasterList):
+            self._defined.update(playlist.defined)
+        return playlist
 
     def document(self, url: str, *, came_from: str) -> bytes:
         """A small file beside a playlist."""
@@ -115,7 +123,7 @@ class Fetcher:
 
     def pause(self, seconds: float) -> None:
         """Wait, unless all of it is stopped."""
-        (self._wait or self._stopped.wait)(seconds)
+        (self._wait or partial(rest, self._stopped))(seconds)
 
     @property
     def stopped(self) -> bool:

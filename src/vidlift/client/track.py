@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vidlift.client.adapt import Choose, Option, Throughput, by_both
 from vidlift.client.hosts import RefusedError, shown
@@ -50,6 +50,9 @@ class Piece:
     rung: str
     """Of which rendition it is, for receipts."""
 
+    leaps: int = 0
+    """How often something of a live film had gone before it could be received."""
+
 
 Keep = Callable[[Piece], None]
 
@@ -87,6 +90,9 @@ class Track:
         self._gone: set[int] = set()
         """Rungs whose lists could not be had."""
 
+        self.failed: VidliftError | None = None
+        """Why the last of what could not be received was not."""
+
         self.lost: Counter[str] = Counter()
         self.received_of: defaultdict[str, float] = defaultdict(float)
         """Seconds received, by rung."""
@@ -111,8 +117,11 @@ class Track:
         return self._received - self._taken
 
     def arriving(self, since: float, *, depth: int) -> Ahead[Piece]:
-        """The same as ``pieces``, up to ``depth`` of them received before they are asked for."""
-        return ahead(self.pieces(since), depth=depth)
+        """The same as ``pieces``, up to ``depth`` of them received before they are asked for.
+
+        Closed before its end it stops the fetcher.
+        """
+        return ahead(self.pieces(since), depth=depth, wake=self.fetcher.stop)
 
     def pieces(self, since: float) -> Iterator[Piece]:
         """From the segment that holds ``since``, seconds in the list, to the end of the film.
@@ -134,13 +143,16 @@ class Track:
             if segment is None:
                 return
             at, media, segment = self._at_hand(at, media, segment)
+            if position.number is None:
+                position = replace(position, live=not media.ended)
             position = position.after(segment)
             try:
-                at, piece = self._fetch_somehow(at, media, segment, position.start)
+                at, piece = self._fetch_somehow(at, media, segment, position)
             except (NetworkError, DamagedError) as error:
                 if self.fetcher.stopped or isinstance(error, RefusedError):
                     raise
                 missing += 1
+                self.failed = error
                 damaged = isinstance(error, DamagedError)
                 self.lost[
                     "a segment was damaged" if damaged else "a segment could not be received"
@@ -187,11 +199,11 @@ class Track:
         raise failed or NetworkError("no list of the film can be had any longer")
 
     def _fetch_somehow(
-        self, at: int, media: MediaList, segment: Segment, start: float
+        self, at: int, media: MediaList, segment: Segment, position: _Position
     ) -> tuple[int, Piece]:
         """A segment, if need be from the least of the other rungs; and of which rung it is."""
         try:
-            return at, self._fetch(at, media, segment, start)
+            return at, self._fetch(at, media, segment, position)
         except (NetworkError, DamagedError) as error:
             other = 0 if at else 1
             cause = error.__cause__
@@ -203,13 +215,13 @@ class Track:
                 media = self._list(other, anew=not media.ended)
                 alike = _alike(media, segment)
                 if alike is not None:
-                    return other, self._fetch(other, media, alike, start)
+                    return other, self._fetch(other, media, alike, position)
             except (NetworkError, InputError) as another:
                 if isinstance(another, RefusedError):
                     raise
             raise error
 
-    def _fetch(self, at: int, media: MediaList, segment: Segment, start: float) -> Piece:
+    def _fetch(self, at: int, media: MediaList, segment: Segment, position: _Position) -> Piece:
         before = self.fetcher.received
         try:
             data = self.fetcher.segment(segment, came_from=media.url)
@@ -220,9 +232,10 @@ class Track:
         return Piece(
             data=data,
             header=self.fetcher.header(segment, came_from=media.url),
-            run=(at, segment.epoch, segment.header),
+            run=(at, segment.epoch, segment.header, position.leaps),
             epoch=segment.epoch,
-            start=start,
+            start=position.start,
+            leaps=position.leaps,
             seconds=segment.seconds,
             rung=name_of(self.variants[at]),
         )
@@ -268,7 +281,7 @@ class Track:
             away += rest
             try:
                 media = self._list(at, anew=True)
-            except NetworkError:
+            except (NetworkError, InputError):  # what comes for a moment may be an error page
                 if self.fetcher.stopped:
                     raise
 
@@ -284,9 +297,22 @@ class _Position:
     start: float = 0.0
     """Where the segment begins that led here."""
 
+    leaps: int = 0
+    """How often segments of a live film were gone on the way."""
+
+    live: bool = False
+    """Whether it is followed by numbers: of a film on demand these say nothing."""
+
     def after(self, segment: Segment) -> _Position:
         start = segment.start if self.number is None else self.time
-        return _Position(time=start + segment.seconds, number=segment.number + 1, start=start)
+        leapt = self.live and self.number is not None and segment.number > self.number
+        return replace(
+            self,
+            time=start + segment.seconds,
+            number=segment.number + 1,
+            start=start,
+            leaps=self.leaps + leapt,
+        )
 
 
 def name_of(variant: Variant) -> str:

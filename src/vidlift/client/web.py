@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from typing import Any
 from urllib.parse import urljoin
 
 import httpcore2
@@ -13,7 +12,9 @@ import httpx2
 
 from vidlift import __version__
 from vidlift.client.hosts import Hosts, shown
-from vidlift.errors import NetworkError
+from vidlift.client.sockets import PinnedBackend
+from vidlift.client.waits import Left, leaving
+from vidlift.errors import NetworkError, UsageError
 
 REDIRECTS_MAX = 8
 CONNECT_SECONDS = 10.0
@@ -21,6 +22,7 @@ READ_SECONDS = 15.0
 """Longest silence of a server that is meant to be sending."""
 
 NOT_MODIFIED = 304
+NO_SUCH_PART = 416
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that say "not now" rather than "no"."""
@@ -54,15 +56,21 @@ class Web:
 
     @contextmanager
     def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, came_from: str | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        came_from: str | None = None,
+        left: Left = lambda: False,
     ) -> Iterator[httpx2.Response]:
         """The answer to one GET, its body not yet read; ``came_from``: who named the URL.
 
-        Follows redirects. Raises ``TransientError`` where another try may help, else
-        ``NetworkError``; so does reading the body inside the context.
+        Follows redirects. Raises ``UsageError`` for what is no URL, ``TransientError`` where
+        another try may help, else ``NetworkError``; so does reading the body inside the context,
+        and both soon, whatever they wait for, once ``left`` says that the answer is not wanted.
         """
         for _ in range(REDIRECTS_MAX + 1):
-            with self._one(url, headers or {}, came_from) as response:
+            with self._one(url, headers or {}, came_from, left) as response:
                 if not response.has_redirect_location:
                     _check_status(response, url, asked=headers or {})
                     yield response
@@ -81,12 +89,17 @@ class Web:
 
     @contextmanager
     def _one(
-        self, url: str, headers: Mapping[str, str], came_from: str | None
+        self, url: str, headers: Mapping[str, str], came_from: str | None, left: Left
     ) -> Iterator[httpx2.Response]:
-        with _failures(url):
+        with _failures(url), leaving(left):
             self._hosts.check(url, came_from=came_from)
             try:
-                request = self._client.build_request("GET", url, headers=headers)
+                more = {"left": left}
+                request = self._client.build_request("GET", url, headers=headers, extensions=more)
+            except (httpx2.InvalidURL, ValueError) as error:
+                kind = UsageError if came_from is None else NetworkError
+                raise kind(f"{shown(url)} is not a URL: {error}") from error
+            try:
                 response = self._client.send(request, stream=True)
             except (httpx2.InvalidURL, ValueError) as error:
                 raise NetworkError(f"{shown(url)} leads to no URL: {error}") from error
@@ -120,7 +133,7 @@ def interrupt(response: httpx2.Response) -> None:
     connection = stream.get_extra_info("socket") if stream is not None else None
     if connection is not None:
         with suppress(OSError):  # it has ended by itself
-            connection.shutdown(socket.SHUT_RDWR)
+            connection.shutdown(socket.SHUT_RD)
 
 
 def _check_status(response: httpx2.Response, url: str, *, asked: Mapping[str, str]) -> None:
@@ -129,6 +142,8 @@ def _check_status(response: httpx2.Response, url: str, *, asked: Mapping[str, st
         return
     if status == NOT_MODIFIED and {"if-none-match", "if-modified-since"} & set(asked):
         return
+    if status == NO_SUCH_PART and response.headers.get("content-range") == "bytes */0":
+        return  # of nothing there is no part
     message = f"{shown(url)}: the server says {status} {response.reason_phrase}".rstrip()
     if status in _PASSING:
         raise TransientError(message, after=_retry_after(response.headers.get("retry-after")))
@@ -147,7 +162,7 @@ class _Pinned(httpx2.BaseTransport):
         self._pool = httpcore2.ConnectionPool(
             max_connections=16,
             keepalive_expiry=30.0,
-            network_backend=_PinnedBackend(hosts),
+            network_backend=PinnedBackend(hosts),
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -170,7 +185,7 @@ class _Pinned(httpx2.BaseTransport):
         return httpx2.Response(
             answer.status,
             headers=answer.headers,
-            stream=_Stream(answer),
+            stream=_Stream(answer, left=request.extensions["left"]),
             extensions=answer.extensions,
         )
 
@@ -179,39 +194,22 @@ class _Pinned(httpx2.BaseTransport):
 
 
 class _Stream(httpx2.SyncByteStream):
-    def __init__(self, answer: httpcore2.Response) -> None:
+    def __init__(self, answer: httpcore2.Response, *, left: Left) -> None:
         self._answer = answer
+        self._left = left
 
     def __iter__(self) -> Iterator[bytes]:
+        chunks = self._answer.iter_stream()
         with _translated():
-            yield from self._answer.iter_stream()
+            while True:
+                with leaving(self._left):
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    return
+                yield chunk
 
     def close(self) -> None:
         self._answer.close()
-
-
-class _PinnedBackend(httpcore2.NetworkBackend):
-    def __init__(self, hosts: Hosts) -> None:
-        self._hosts = hosts
-        self._sockets = httpcore2.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
-        failed: Exception | None = None
-        for address in self._hosts.addresses(host):
-            try:
-                return self._sockets.connect_tcp(
-                    str(address), port, timeout, local_address, socket_options
-                )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                failed = error
-        raise failed or httpcore2.ConnectError(f"{host} has no address")
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from typing import Any
 
 from vidlift import __version__
 from vidlift.cloud.boxes import Sample, codec_string, fragment, header_of, timescale
-from vidlift.cloud.ladder import Rung, brought_down, rungs, shrink
+from vidlift.cloud.ladder import Rung, brought_down, rungs, shrink, spelt_out
 from vidlift.cloud.library import CARD, MASTER, read_title
 from vidlift.cloud.pack import segment_of, tail_of
-from vidlift.cloud.playlists import Alternative, Variant, master_playlist, media_playlist
+from vidlift.cloud.playlists import LIGHT, Alternative, Variant, master_playlist, media_playlist
 from vidlift.cloud.sounds import SoundEncoder
 from vidlift.errors import OutputError
 from vidlift.frame import Frame
@@ -221,7 +221,7 @@ class Broadcast:
     def _write_top(self, *, live: bool) -> None:
         sound = self._rates.get("sound-0", 0.0)
         codecs = self._codecs.get("sound-0")
-        rate = self._split.pictures.info.rate
+        info = self._split.pictures.info
         variants = [
             Variant(
                 uri=f"{self._version}/{rung.name}/index.m3u8",
@@ -231,7 +231,8 @@ class Broadcast:
                 codecs=",".join(c for c in (self._codecs[rung.name], codecs) if c),
                 width=rung.width,
                 height=rung.height,
-                rate=float(rate) if rate else None,
+                rate=float(info.rate) if info.rate else None,
+                light=LIGHT.get(spelt_out(info).transfer),
             )
             for rung in self._rungs
         ]

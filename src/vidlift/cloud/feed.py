@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from select import select
 from socket import socketpair
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from vidlift.sources.split import SoundChunk, Split
+from vidlift.sources.onward import Onward as Onward
+from vidlift.sources.split import SoundChunk
 from vidlift.stages.ahead import STIR, Ahead
 
 SOUND_WAIT = 2.0
 """Seconds that a segment waits for its sound."""
-
-BACK, ON = Fraction(1), Fraction(3600)
-"""Seconds that times jump back, or on, at least, where what comes in has begun anew."""
 
 
 class Pipe:
@@ -48,38 +46,6 @@ class Pipe:
     def close(self) -> None:
         self._waker.close()
         self._woken.close()
-
-
-class Onward(Split):
-    """A film whose time goes on where it jumps, in pictures and sound alike.
-
-    as it came   0 1 2 3 | 0 1 2 | 95000 95001
-    as given     0 1 2 3 | 4 5 6 | 7 8
-    """
-
-    def _without_words(self, packets: Iterator[Any]) -> Iterator[Any]:
-        shift = reached = Fraction(0)
-        known: dict[int, tuple[Fraction, Fraction]] = {}  # by stream: its shift, its last time
-        for packet in super()._without_words(packets):
-            stamp = packet.pts if packet.dts is None else packet.dts
-            if stamp is None:  # what flushes a decoder
-                yield packet
-                continue
-            unit, stream = packet.time_base, packet.stream.index
-            own, last = known.get(stream, (shift, stamp * unit))
-            if not -BACK < stamp * unit - last < ON:
-                if own == shift:  # no other stream has jumped before it
-                    shift = reached - unit * (stamp if packet.pts is None else packet.pts)
-                own = shift
-            known[stream] = own, stamp * unit
-            moved = round(own / unit)
-            if packet.dts is not None:
-                packet.dts += moved
-            if packet.pts is not None:
-                packet.pts += moved
-            end = max(stamp + moved, packet.pts or 0) + (packet.duration or 0)
-            reached = max(reached, end * unit)
-            yield packet
 
 
 class Listener:

@@ -13,6 +13,7 @@ encoder before the pipe begins anew, those of the title go on.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -24,7 +25,7 @@ from typing import Any, BinaryIO
 from vidlift.cloud.broadcast import SEGMENT, Broadcast, Laddered, LiveOptions
 from vidlift.cloud.feed import Listener, Onward, Pipe
 from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
-from vidlift.errors import OutputError
+from vidlift.errors import OutputError, UsageError
 from vidlift.jobs.notes import alone
 from vidlift.stages.ahead import ahead
 
@@ -34,6 +35,9 @@ LOCK = ".live-lock"
 """Held while somebody broadcasts the title."""
 
 _AHEAD = 8
+
+_URL = re.compile(r"(?i)([a-z][a-z0-9+.-]+):/+(.+)")
+"""An address, also as a path, which has but one slash after the colon."""
 
 Tell = Callable[[int, Fraction], None]
 """Told after each segment how many there are and where in the film that is."""
@@ -54,6 +58,12 @@ def go_live(
     ``vidlift.errors``.
     """
     options = options or LiveOptions()
+    url = _URL.match(str(source)) if isinstance(source, Path) and not source.exists() else None
+    if url is not None:
+        raise UsageError(
+            f"{url[1]}://{url[2]} is an address, and a file or a pipe is wanted: another program "
+            "fetches it and writes MPEG-TS or Matroska into `vidlift cloud live - LIBRARY`"
+        )
     where = Path(library) / title_name(options.name)
     if not _is_free(where):
         raise OutputError(f"{where} is there already, and is no live title")

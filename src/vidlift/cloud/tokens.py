@@ -47,6 +47,8 @@ class Keys:
     def sign(self, path: str, *, expires: int, depth: int | None = None) -> str:
         """The path with a token before it. ``depth`` folders of it are covered, all unless said.
 
+        A slash at its end stays: without it, what a page names beside itself would lose the token.
+
         Raises ``UsageError`` for a path that has fewer, or that no server would give.
         """
         parts = [part for part in path.split("/") if part]
@@ -57,7 +59,8 @@ class Keys:
             raise UsageError(f"{path} has {len(parts)} folders, {depth} cannot be covered")
         name = next(iter(self.secrets))
         proof = _proof(self.secrets[name], parts[:depth], expires)
-        return "/" + "/".join([f"{MARK}{expires}.{depth}.{name}.{proof}", *parts])
+        slash = "/" if path.endswith("/") else ""
+        return "/" + "/".join([f"{MARK}{expires}.{depth}.{name}.{proof}", *parts]) + slash
 
     def allow(self, path: str, *, now: float) -> str | None:
         """The path without its token where that is genuine and not expired, else None.

@@ -46,11 +46,7 @@ def open_engine(model: Model, *, engine: str = "auto", threads: int | None = Non
     A key of ``CHOICES`` takes the first there that can be opened; the engine's own ``name`` says
     which. Raises ``ModelError`` where none can.
     """
-    if engine not in CHOICES and engine not in ENGINES:
-        names = ", ".join((*CHOICES, *ENGINES))
-        raise UsageError(f"no engine named {engine!r}; there are {names}")
-    if threads is not None and threads < 1:
-        raise UsageError(f"an engine needs at least one thread, got {threads}")
+    check(engine, threads=threads)
     choice = CHOICES.get(engine, (engine,))
     installed = [name for name in choice if find_spec(ENGINES[name][2]) is not None]
     if not installed:
@@ -70,3 +66,12 @@ def open_engine(model: Model, *, engine: str = "auto", threads: int | None = Non
         else:
             return opened
     raise ModelError(f"engine {engine}: {'; '.join(refused)}")
+
+
+def check(engine: str, *, threads: int | None = None) -> None:
+    """Whether an engine may be asked for so. Raises ``UsageError``."""
+    if engine not in CHOICES and engine not in ENGINES:
+        names = ", ".join((*CHOICES, *ENGINES))
+        raise UsageError(f"no engine named {engine!r}; there are {names}")
+    if threads is not None and threads < 1:
+        raise UsageError(f"an engine needs at least one thread, got {threads}")

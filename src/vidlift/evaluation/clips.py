@@ -111,6 +111,10 @@ def load(path: Path, scale: int, stream: Stream) -> Clip:
     high, info = _read(path)
     # Whole chroma samples on both sides of the scale: 4:2:0 needs even low-resolution sides.
     width, height = (side - side % (2 * scale) for side in (info.width, info.height))
+    if min(width, height) < metrics.SSIM_LEAST:
+        raise InputError(
+            f"{path} is too small to be measured at x{scale}: {info.width}x{info.height}"
+        )
     low = [_shrink(frame, width // scale, height // scale, scale) for frame in high]
     small = replace(info, width=width // scale, height=height // scale)
     return Clip(

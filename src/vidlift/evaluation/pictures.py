@@ -10,7 +10,8 @@ set's figure is the mean over its pictures. A grey picture is RGB with three equ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -63,13 +64,16 @@ class Score:
 
     ssim: float
     pictures: int
+    skipped: tuple[str, ...] = ()
+    """Names of those that are too small to be measured."""
 
 
 def score(enlarge: Enlarge | Engine, folder: Path, *, scale: int) -> Score:
     """Measure a network, or an engine with a model loaded, on the pictures of a folder.
 
     The pictures are read and shrunk at the first call for a folder and scale, and kept in memory.
-    Raises ``InputError`` for a folder without pictures.
+    Those too small for it are left out, and named. Raises ``InputError`` for a folder without
+    pictures, or without any that are large enough.
     """
     take = enlarge if callable(enlarge) else through(_fitted(enlarge))
     found = cases(folder, scale)
@@ -78,6 +82,7 @@ def score(enlarge: Enlarge | Engine, folder: Path, *, scale: int) -> Score:
         psnr=float(np.mean([metrics.psnr(*both, border=scale) for both in results])),
         ssim=float(np.mean([metrics.ssim(*both, border=scale) for both in results])),
         pictures=len(found),
+        skipped=_too_small(folder, scale),
     )
 
 
@@ -105,11 +110,46 @@ def bicubic(scale: int) -> Enlarge:
 
 @lru_cache(maxsize=16)
 def cases(folder: Path, scale: int) -> tuple[Case, ...]:
-    """The pictures of a folder by name, cropped and shrunk."""
+    """The pictures of a folder by name, cropped and shrunk, but those too small."""
+    found = tuple(_case(path, scale) for path in _large_enough(folder, scale))
+    if not found:
+        raise InputError(f"{folder}: {too_small(_too_small(folder, scale), scale)}")
+    return found
+
+
+def too_small(names: Sequence[str], scale: int) -> str:
+    """What there is to say of these pictures."""
+    least = _least(scale)
+    return (
+        f"too small to be measured at x{scale}, where {least}x{least} is the least: "
+        + ", ".join(names)
+    )
+
+
+@lru_cache(maxsize=16)
+def _sizes(folder: Path) -> dict[Path, int]:
+    """The shorter side of each picture of a folder, by name."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not files:
         raise InputError(f"no pictures in {folder}; looked for {', '.join(sorted(SUFFIXES))}")
-    return tuple(_case(path, scale) for path in files)
+    sizes = {}
+    for path in files:
+        with _opened(path) as picture:
+            sizes[path] = min(picture.size)
+    return sizes
+
+
+def _least(scale: int) -> int:
+    """The shortest side that leaves room for SSIM once it is cropped and its border cut."""
+    return -(-(2 * scale + metrics.SSIM_LEAST) // scale) * scale
+
+
+def _large_enough(folder: Path, scale: int) -> list[Path]:
+    return [path for path, side in _sizes(folder).items() if side >= _least(scale)]
+
+
+def _too_small(folder: Path, scale: int) -> tuple[str, ...]:
+    return tuple(path.name for path, side in _sizes(folder).items() if side < _least(scale))
 
 
 def studio_luma(rgb: NDArray[Any]) -> Luma:
@@ -124,15 +164,22 @@ def _fitted(engine: Engine) -> runtimes.Run:
 
 
 def _case(path: Path, scale: int) -> Case:
-    try:
-        with Image.open(path) as picture:
-            high = np.asarray(picture.convert("RGB"))
-    except OSError as error:
-        raise InputError(f"cannot read the picture {path}: {error}") from error
+    with _opened(path) as picture:
+        high = np.asarray(picture.convert("RGB"))
     height, width = (side - side % scale for side in high.shape[:2])
     high = high[:height, :width]
     low = _resize(high, (width // scale, height // scale))
     return Case(name=path.name, low=low, luma=studio_luma(high))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture, and whatever is wrong with it, however Pillow says so, as an ``InputError``."""
+    try:
+        with Image.open(path) as picture:
+            yield picture
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"cannot read the picture {path}: {error}") from error
 
 
 def _resize(rgb: Rgb, size: tuple[int, int]) -> Rgb:

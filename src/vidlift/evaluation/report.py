@@ -152,7 +152,7 @@ def _figures(saved: Mapping[str, Any]) -> Figures:
         **{
             **saved,
             "cost": Cost(**saved["cost"]) if saved["cost"] else None,
-            "pictures": {name: Score(**score) for name, score in saved["pictures"].items()},
+            "pictures": {name: _score(score) for name, score in saved["pictures"].items()},
             "clips": {
                 name: {stream: _set_score(score) for stream, score in by_stream.items()}
                 for name, by_stream in saved["clips"].items()
@@ -160,6 +160,10 @@ def _figures(saved: Mapping[str, Any]) -> Figures:
             "speed": {name: Time(**taken) for name, taken in saved["speed"].items()},
         }
     )
+
+
+def _score(saved: Mapping[str, Any]) -> Score:
+    return Score(**{**saved, "skipped": tuple(saved.get("skipped", ()))})
 
 
 def _set_score(saved: Mapping[str, Any]) -> SetScore:

@@ -30,10 +30,7 @@ def judge(
     Raises ``VerificationError`` where it is not the ``expected`` one.
     """
     options = options or UpscaleOptions()
-    if sink not in SINKS:
-        raise UsageError(f"no sink named {sink!r}; there are {', '.join(SINKS)}")
-    if expected is not None:
-        _check_digest(sink, expected)
+    check_sink(sink, expected=expected)
     with options.open_work(str(source)) as work:
         start, count, into = time.perf_counter(), 0, SINKS[sink]()
         with closing(into), closing(work.frames()) as frames:
@@ -65,6 +62,14 @@ def judge(
             warnings=tuple(work.warnings),
             extra={**({"digest": digest} if digest else {}), **work.choice},
         )
+
+
+def check_sink(sink: str, *, expected: str | None = None) -> None:
+    """Whether there is such a sink, and it gives such a digest. Raises ``UsageError``."""
+    if sink not in SINKS:
+        raise UsageError(f"no sink named {sink!r}; there are {', '.join(SINKS)}")
+    if expected is not None:
+        _check_digest(sink, expected)
 
 
 def _check_digest(sink: str, expected: str) -> None:

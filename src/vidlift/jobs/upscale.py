@@ -102,10 +102,7 @@ def upscale_file(
     where = Path(output)
     container = container_of(where)
     folder = job_folder(where)
-    # Whether an output that is there beside unfinished work is of that work, the journal knows.
-    with _writing(where):  # a name may be too long
-        begun = folder.exists()
-    _check_output(source, where, may_exist=options.overwrite or begun)
+    check_output(source, where, options)
     with options.open_work(str(source)) as work:
         check_format(work.after, options.encoder)
         check_container(container, options.encoder.codec, work.after)
@@ -124,6 +121,18 @@ def upscale_file(
                 _move(whole, where)
             journal.remove()
             return job.receipt(where, warnings)
+
+
+def check_output(source: str | Path, output: Path, options: UpscaleOptions) -> None:
+    """Whether a job may write there, as far as can be told before its input is looked at.
+
+    Raises ``UsageError``, ``OutputError``.
+    """
+    container_of(output)
+    # Whether an output that is there beside unfinished work is of that work, the journal knows.
+    with _writing(output):  # a name may be too long
+        begun = job_folder(output).exists()
+    _check_output(source, output, may_exist=options.overwrite or begun)
 
 
 def job_folder(output: Path) -> Path:

@@ -7,32 +7,27 @@ any network and back, while the mean of its samples stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
-from math import floor, inf, log10
+from math import inf, log10
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from av.bitstream import BitStreamFilterContext
-from av.container import InputContainer
-from av.stream import AttachmentStream, Disposition, Stream
 from numpy.typing import NDArray
 
 from vidlift.color import ColorTags, Range
 from vidlift.descriptor import SCALES
 from vidlift.errors import VerificationError
 from vidlift.frame import Frame, Plane, chroma_shape
-from vidlift.jobs.join import CONTAINERS
+from vidlift.jobs.agree import agree, same_time, to_tick
+from vidlift.jobs.companions import same_companions
 from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
-from vidlift.jobs.streams import codec_name, copyable
 from vidlift.jobs.work import scaled
 from vidlift.resample import quick_resize
 from vidlift.sources import opened_bytes, shown_name
-from vidlift.sources.decode import open_container
 from vidlift.sources.file import FileSource
 from vidlift.video import VideoInfo
 
@@ -60,8 +55,8 @@ of all. ``COARSE`` and ``CONTRAST`` are added. Encoding at ordinary quality leav
 real films, the coarsest leaves 81 and 14 for Y, 19 and 5 for U and V."""
 
 COARSE = 16
-"""How many times the mean distance of all blocks one may stray more: where a file is coarse
-throughout, one block is no damage. Encoding at the coarsest needs 11."""
+"""How many times the mean distance of all blocks one may stray more, each counted up to half of
+the limit, so that damage makes no room for itself. Encoding at the coarsest needs 11."""
 
 CONTRAST = 0.125
 """How many times the plane's standard deviation all of it may stray more."""
@@ -101,7 +96,7 @@ def verify(source: str | Path, output: str | Path, *, report: Report = silent) -
     ):
         scale = _same_stream(old.info, new.info)
         psnrs, exact, later = _same_frames(old, new, scale, report)
-    streams, missing = _same_companions(source, Path(output), later)
+    streams, missing = same_companions(source, Path(output), later)
     finite = [value for value in psnrs if value < inf]
     return Verification(
         frames=len(psnrs),
@@ -112,11 +107,6 @@ def verify(source: str | Path, output: str | Path, *, report: Report = silent) -
         streams=tuple(streams),
         missing=tuple(missing),
     )
-
-
-def _agree(what: str, wanted: object, came: object) -> None:
-    if wanted != came:
-        raise VerificationError(f"{what}: the input has {wanted}, the output {came}")
 
 
 def _same_stream(old: VideoInfo, new: VideoInfo) -> int:
@@ -131,12 +121,12 @@ def _same_stream(old: VideoInfo, new: VideoInfo) -> int:
             "and what is super-resolved is 2, 3 or 4 times as large"
         )
     wanted = scaled(old, scale)
-    _agree("bits a sample", wanted.bits, new.bits)
-    _agree("sample aspect ratio", wanted.sar, new.sar)
-    _agree("colour tags", _said(wanted.color), _said(new.color))
-    _agree("rotation", wanted.display_matrix, new.display_matrix)
-    _agree("mastering display", wanted.mastering, new.mastering)
-    _agree("content light level", wanted.light, new.light)
+    agree("bits a sample", wanted.bits, new.bits)
+    agree("sample aspect ratio", wanted.sar, new.sar)
+    agree("colour tags", _said(wanted.color), _said(new.color))
+    agree("rotation", wanted.display_matrix, new.display_matrix)
+    agree("mastering display", wanted.mastering, new.mastering)
+    agree("content light level", wanted.light, new.light)
     return scale
 
 
@@ -161,7 +151,7 @@ def _same_frames(
             later = _later(a, b)
         exact = exact and (a.pts, a.duration) == (b.pts, b.duration)
         a = replace(a, pts=a.pts + later)
-        _same_time(f"frame {index}: time", a.pts, b.pts, tick, slack=tick if later else 0)
+        same_time(f"frame {index}: time", a.pts, b.pts, tick, slack=tick if later else 0)
         here = _Couple(index, a, b)
         if before is not None:
             _same_duration(before, tick)
@@ -226,7 +216,7 @@ def _same_means(frame: str, plane: str, a: Samples, b: Samples) -> None:
     strayed = np.maximum(distances - SWAY * np.sqrt(_variances(a)), 0)
     worst, overall = float(strayed.max()), float(np.sqrt(np.mean(strayed**2)))
     block, whole = LIMITS[plane]
-    block += COARSE * float(distances.mean())
+    block += COARSE * float(np.minimum(distances, block / 2).mean())
     whole += CONTRAST * float(a.std())
     for where, came, most in (("overall", overall, whole), ("in one place", worst, block)):
         if came > most:
@@ -280,120 +270,8 @@ def _edges(side: int) -> NDArray[np.int64]:
 def _same_duration(couple: _Couple, tick: Fraction, *, last: bool = False) -> None:
     a, b = couple.wanted, couple.came
     end = a.pts + a.duration
-    wanted = _to_tick(end, tick) - b.pts
+    wanted = to_tick(end, tick) - b.pts
     # Matroska stores no end of the last frame but a nominal duration, rounded on its own.
     slack = tick if last or end % tick else 0
     if abs(b.duration - wanted) > slack:
-        _agree(f"frame {couple.index}: duration", wanted, b.duration)
-
-
-def _same_time(
-    what: str, wanted: Fraction, came: Fraction | None, tick: Fraction, *, slack: Fraction | int
-) -> None:
-    nearest = _to_tick(wanted, tick)
-    if came is None or abs(came - nearest) > slack:
-        _agree(what, nearest, came)
-
-
-def _to_tick(time: Fraction, tick: Fraction) -> Fraction:
-    """The time as a container with that unit stores it: the nearest, the later of two."""
-    return floor(time / tick + Fraction(1, 2)) * tick
-
-
-def _same_companions(
-    source: str | Path, output: Path, later: Fraction
-) -> tuple[list[str], list[str]]:
-    """Compare chapters and all streams but the video's; returns what agreed and what is missing."""
-    missing: list[str] = []
-    with _open(source) as old, _open(output) as new:
-        container = CONTAINERS.get(output.suffix.lower(), new.format.name)
-        wanted = list(copyable(old, container, missing, name=shown_name(str(source))))
-        came = list(copyable(new, container, [], name=str(output)))
-        _agree("number of other streams", len(wanted), len(came))
-        _same_chapters(old, new, later)
-        agreed = [f"stream {a.index} ({a.type}, {codec_name(a)})" for a in wanted]
-        for what, a, b in zip(agreed, wanted, came, strict=True):
-            if not (_is_cover(a) and isinstance(b, AttachmentStream)):
-                _agree(f"{what}: kind", _kind(a), _kind(b))
-            _agree(f"{what}: language", a.language or "und", b.language or "und")
-        pairs = [(a.index, b.index) for a, b in zip(wanted, came, strict=True)]
-    for what, (a_index, b_index) in zip(agreed, pairs, strict=True):
-        with _open(source) as old, _open(output) as new:
-            _same_packets(what, old.streams[a_index], new.streams[b_index], later)
-    return agreed, missing
-
-
-def _is_cover(stream: Stream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
-def _kind(stream: Stream) -> tuple[str, str]:
-    """Type and codec; ISO files do not say which layer of MPEG sound they hold."""
-    codec = codec_name(stream)
-    return stream.type, "MPEG audio" if codec in ("mp1", "mp2", "mp3") else codec
-
-
-@contextmanager
-def _open(where: str | Path) -> Iterator[InputContainer]:
-    with (
-        opened_bytes(str(where)) as entry,
-        open_container(entry, name=shown_name(str(where))) as container,
-    ):
-        yield container
-
-
-def _same_chapters(old: InputContainer, new: InputContainer, later: Fraction) -> None:
-    (titles, wanted), (came_titles, came) = _chapters(old, later), _chapters(new, Fraction(0))
-    _agree("chapters", titles, came_titles)
-    if any(abs(a - b) > (1 if later else 0) for a, b in zip(wanted, came, strict=True)):
-        _agree("starts and ends of chapters, in ms", wanted, came)
-
-
-def _chapters(container: InputContainer, later: Fraction) -> tuple[list[str | None], list[int]]:
-    """Titles, starts and ends in milliseconds: containers differ in the unit they keep."""
-    found: list[Any] = container.chapters()
-    edges = [c[edge] * (c["time_base"] or 0) for c in found for edge in ("start", "end")]
-    titles = [c["metadata"].get("title") for c in found]
-    return titles, [round((edge + later) * 1000) for edge in edges]
-
-
-def _same_packets(what: str, old: Stream, new: Stream, later: Fraction) -> None:
-    """Compare two streams packet by packet: the bytes, and when they are to be heard or read."""
-    tick = new.time_base or Fraction(1, 1000)
-    coarser = max(tick, old.time_base or tick)
-    timeless = _is_cover(old)
-    for index, (a, b) in enumerate(zip_longest(_packets(old), _packets(new))):
-        if a is None or b is None:
-            longer = "output" if a is None else "input"
-            raise VerificationError(f"{what}: the {longer} has more than {index} packets")
-        if a[1] != b[1]:
-            raise VerificationError(
-                f"{what}: packet {index} differs: {len(a[1])} bytes in the input, "
-                f"{len(b[1])} in the output, and not the same ones"
-            )
-        if a[0] is not None and not timeless:
-            # Muxers round a codec's run-up on its own, and then all times of that stream.
-            slack = coarser if later else tick if a[0] % tick else 0
-            _same_time(f"{what}: time of packet {index}", a[0] + later, b[0], tick, slack=slack)
-
-
-def _packets(stream: Stream) -> Iterator[tuple[Fraction | None, bytes]]:
-    """Time and bytes of each packet of one stream, as an ISO file or Matroska stores them."""
-    if isinstance(stream, AttachmentStream):
-        yield None, stream.data
-        return
-    container: Any = stream.container
-    strip = _adts_stripper(stream)
-    for packet in container.demux(stream):
-        if packet.size:
-            pts = packet.pts * packet.time_base if packet.pts is not None else None
-            for bare in strip(packet):
-                yield pts, bytes(bare)
-
-
-def _adts_stripper(stream: Stream) -> Callable[[Any], Iterable[Any]]:
-    """AAC in MPEG-TS carries a header in every packet that other containers keep once."""
-    context = stream.codec_context
-    if context is None or context.name != "aac" or context.extradata:
-        return lambda packet: (packet,)
-    return BitStreamFilterContext("aac_adtstoasc", stream).filter
+        agree(f"frame {couple.index}: duration", wanted, b.duration)

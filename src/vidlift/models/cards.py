@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,23 @@ def make(
     }
 
 
-def save(card: Mapping[str, Any], where: Path) -> None:
-    """Write a card. Raises ``OutputError``."""
+def save(card: Mapping[str, Any], where: Path, *, model: Model | None = None) -> None:
+    """Write a card, and with it the model that it is of, as the same name with ``.onnx``.
+
+    Both are there whole, or what was there before is. Raises ``OutputError``.
+    """
+    contents = {where: (json.dumps(card, indent=2) + "\n").encode()}
+    if model is not None:
+        contents[where.with_suffix(".onnx")] = model.data
+    parts = {each: each.with_name(f"{each.name}.part") for each in contents}
     try:
-        where.write_text(json.dumps(card, indent=2) + "\n")
+        for each, data in contents.items():
+            parts[each].write_bytes(data)
+        for each, part in parts.items():
+            part.replace(each)
     except OSError as error:
-        raise OutputError(f"cannot write the card {where}: {error.strerror}") from error
+        raise OutputError(f"cannot write {each}: {error.strerror}") from error
+    finally:
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink(missing_ok=True)

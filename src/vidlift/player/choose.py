@@ -131,7 +131,7 @@ class Chooser:
 
     def ran(self, name: str | None) -> Ladders:
         """The ladders in which a network was used, those of now where none was."""
-        used = (each for each in self._of_size.values() if name in each.engine_of)
+        used = (each for each in tuple(self._of_size.values()) if name in each.engine_of)
         return next(used, self.ladders)
 
     def scale(self, area: tuple[int, int], *, size: tuple[int, int] | None = None) -> int:
@@ -153,18 +153,19 @@ class Chooser:
         return width * scale, height * scale
 
     def _ladders(self, size: tuple[int, int]) -> Ladders:
-        if size not in self._of_size:
-            first = next(iter(self._of_size.values()))
-            info, (width, height) = first.info, size
-            more = width * height / (info.width * info.height)
-            rate = None if info.bit_rate is None else info.bit_rate * more
-            self._of_size[size] = Ladders(
-                replace(info, width=width, height=height, bit_rate=rate),
-                engines=self._engines,
-                model=self._model,
-                like=first,
-            )
-        return self._of_size[size]
+        if size in self._of_size:
+            return self._of_size[size]
+        first = next(iter(self._of_size.values()))
+        info, (width, height) = first.info, size
+        more = width * height / (info.width * info.height)
+        rate = None if info.bit_rate is None else info.bit_rate * more
+        made = Ladders(
+            replace(info, width=width, height=height, bit_rate=rate),
+            engines=self._engines,
+            model=self._model,
+            like=first,
+        )
+        return self._of_size.setdefault(size, made)  # another thread may have been as quick
 
     def cap(self) -> tuple[str, str] | None:
         """The tier not to go beyond, and why."""
@@ -177,7 +178,7 @@ class Chooser:
     @property
     def engines(self) -> dict[str, str]:
         """Name and version of the engine, by the network that it ran, at any size."""
-        return {n: e for each in self._of_size.values() for n, e in each.engine_of.items()}
+        return {n: e for each in tuple(self._of_size.values()) for n, e in each.engine_of.items()}
 
     @property
     def choice(self) -> dict[str, str]:
@@ -207,7 +208,10 @@ class Plan:
 def plan(where: str, options: PlayOptions | None = None) -> Plan:
     """Open and measure all that ``play`` would, but show nothing."""
     options = options or PlayOptions()
-    with closing(Film(where)) as film, closing(Chooser(film, options)) as chooser:
+    with (
+        closing(Film(where, cached=options.cached)) as film,
+        closing(Chooser(film, options)) as chooser,
+    ):
         lasts = chooser.ladders.pair_lasts
         governor = chooser.governor(lambda: NOT_BEGUN, NO_SCREEN)
         first = next(iter(pair(film.frames(stop=None))))

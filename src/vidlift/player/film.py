@@ -16,6 +16,7 @@ from vidlift.sinks.screen import shown_size, turn
 from vidlift.sources import labels, open_entry, shown_name
 from vidlift.sources.split import Sound, Split
 from vidlift.sources.words import Words
+from vidlift.stages.ahead import ahead
 from vidlift.video import VideoInfo
 
 if TYPE_CHECKING:
@@ -48,18 +49,20 @@ class Film:
         self.where, self.name = where, shown_name(where)
         self._lost: Counter[str] = Counter()
         self._open = ExitStack()
+        self._keeper: Keeper | None = None
         with ExitStack() as undo:
+            undo.callback(self._abandon)  # once nothing is received any more
             undo.enter_context(self._open)
             self._entry: Any = open_entry(where, cached=cached)
             if not isinstance(self._entry, Path):
                 self._open.enter_context(closing(self._entry))
             self._save = save
             self._keeper = None if save is None else _keeper(self._entry, save)
-            if self._keeper is not None:
-                undo.callback(self._keeper.abandon)
             self.split: Split | HlsSplit = self._open.enter_context(
                 closing(_split(self._entry, self.name, sound))
             )
+            if self._keeper is not None:
+                self._keeper.check()
             undo.pop_all()
         self.info: VideoInfo = self.split.pictures.info
         start, end = self.split.pictures.begins, self.split.end
@@ -179,10 +182,13 @@ class Film:
 
     def close(self) -> None:
         """What was to be saved and is not finished is given up."""
+        self._open.close()
+        self._abandon()
+
+    def _abandon(self) -> None:
         if self._keeper is not None:
             self._keeper.abandon()
             self._keeper = None
-        self._open.close()
 
 
 def _keeper(entry: Any, save: Path) -> Keeper:
@@ -194,9 +200,17 @@ def _keeper(entry: Any, save: Path) -> Keeper:
 
 
 def _split(entry: Any, name: str, sound: labels.Wanted | None) -> Split | HlsSplit:
-    """Sound and pictures apart. What plays from a network is loaded for a network only."""
+    """Sound and pictures apart."""
     if isinstance(entry, Path):
         return Split(entry, name=name, sound=sound)
+    # In another thread: PyAV loses a Ctrl-C that comes while it is given bytes.
+    received = ahead(map(_received, [entry], [name], [sound]), depth=1, wake=entry.stop)
+    (split,) = received
+    return split
+
+
+def _received(entry: Any, name: str, sound: labels.Wanted | None) -> Split | HlsSplit:
+    """What plays from a network is loaded for a network only."""
     from vidlift.client.hls import HlsFilm
     from vidlift.sources.hls import HlsSplit
 

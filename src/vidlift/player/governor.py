@@ -22,6 +22,8 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import TypeAlias
 
 from vidlift.descriptor import TIERS
 from vidlift.stages.pair import Pair
@@ -67,6 +69,11 @@ BESIDE = 0.2
 SKIPS_MAX = 4
 """Pairs dropped in a row at most, so that something is shown however slow the machine is."""
 
+LATELY = 8
+"""Pairs by which it is known how long one is shown."""
+
+Cap: TypeAlias = tuple[str, str] | None
+_Wanted: TypeAlias = tuple[int, Cap]
 
 DEARER = "takes longer than a larger one"
 """Why a rung is left out: the larger is in bfloat16, say, and this one is not."""
@@ -138,7 +145,7 @@ class Governor:
         self.scale = scale
         """Which ladder to stand on."""
 
-        self.cap: tuple[str, str] | None = None
+        self.cap: Cap = None
         """Highest tier allowed, and why; None: any."""
 
         self.changes: list[Change] = []
@@ -148,8 +155,11 @@ class Governor:
         self.rung: Rung | None = None
         """Where it stands; None before the first pair. Other threads may look."""
 
-        self._stands_for: object = None
-        """Scale and cap that ``rung`` was chosen for."""
+        self._wanted: _Wanted = (scale, None)
+        """Scale and cap as they were for the last pair."""
+
+        self._stands_for: _Wanted | None = None
+        """Those that ``rung`` was chosen for."""
 
         self._load = 1.0
         """How much slower the machine is than when it was calibrated."""
@@ -157,8 +167,12 @@ class Governor:
         self._work = 1.0
         """Share of a pair that is new, of late."""
 
+        self._lately: deque[float] = deque(maxlen=LATELY)
+        """Seconds for which the last pairs are shown."""
+
         self._lasts = 0.0
-        """Seconds that a pair is shown, smoothed."""
+        """Seconds for which most pairs are shown, of late. A picture that stays for long gives no
+        time to those after it."""
 
         self._played = 0.0
         """Seconds of film chosen for: the governor's own time, which no seek turns back."""
@@ -177,10 +191,14 @@ class Governor:
     def choose(self, pair: Pair) -> Choice:
         """The rung for this pair, and why not the network where it is the plain one."""
         lasts = float(sum(frame.duration for frame in pair.frames)) * (2 if pair.alone else 1)
-        self._lasts = self._lasts + (lasts - self._lasts) / 8 if self._lasts else lasts
+        if not all(frame.duration for frame in pair.frames):  # nobody knows
+            lasts = self._enough
+        self._lately.extend([lasts] if self._lately else [min(lasts, self._enough)] * LATELY)
+        self._lasts = median(self._lately)
         self._played += lasts
-        rungs, time = self._rungs(), float(pair.first.pts)
-        if self.rung is None or self._stands_for != (self.scale, self.cap):
+        scale, cap = self._wanted = self.scale, self.cap  # they may change meanwhile
+        rungs, time = self._rungs(scale, cap), float(pair.first.pts)
+        if self.rung is None or self._stands_for != self._wanted:
             self._begin(rungs, time)
         else:
             self._step(rungs, time)
@@ -188,7 +206,7 @@ class Governor:
         plain = self.plain()
         in_time = self._in_time(self.rung, time)
         if self.rung.scale == 1:
-            return Choice(rung=self.rung, bypass=NOT_ENLARGED if self.scale == 1 else NO_TIME)
+            return Choice(rung=self.rung, bypass=NOT_ENLARGED if scale == 1 else NO_TIME)
         if not self.on and rungs[-1] != plain:
             return Choice(rung=plain, bypass=SWITCHED_OFF)
         if self.rung == plain:
@@ -199,7 +217,7 @@ class Governor:
         """Whether a pair for that time can be made on a rung; it is noted where the player falls
         behind, and has to catch up before the answer is yes again."""
         in_hand, need = time - self._now(), self.estimate(rung)
-        in_time = in_hand >= (max(self._enough, need) if self._behind else need)
+        in_time = in_hand >= (max(self._ahead, need) if self._behind else need)
         if not in_time and not self._behind:
             self._lates.append(self._played)
         self._behind = not in_time
@@ -211,13 +229,18 @@ class Governor:
         self.seen = {}
 
     @property
+    def _ahead(self) -> float:
+        """Seconds of finished film that there can be, at half."""
+        return min(self._enough, self._lasts)
+
+    @property
     def load(self) -> float:
         """How much slower the machine is than when it was calibrated."""
         return self._load
 
     def plain(self) -> Rung:
-        """Plain interpolation at the scale wanted."""
-        return self._ladder(self.scale)[0]
+        """Plain interpolation at the scale of the last choice."""
+        return self._ladder(self._wanted[0])[0]
 
     def skip(self, pair: Pair) -> bool:
         """Whether even plain interpolation is too late: the pair's time has passed."""
@@ -241,6 +264,10 @@ class Governor:
             else:
                 # One pair may take long by accident: it counts as twice what was expected at most.
                 ratio = min(whole / rung.cost, 2 * self._load)
+                if self.rung is not None and rung != self.rung and not self._behind:
+                    # How slow one is does not say how slow another is, at most that it is less;
+                    # but whoever has fallen behind is to know.
+                    ratio = min(max(ratio, 1), self._load)
                 self._load += (ratio - self._load) / 4
         if self.rung is not None:
             over = self._usual(self.rung) > STAY * self._lasts
@@ -258,12 +285,13 @@ class Governor:
         """For each rung of the ladder: its cost now and what speaks for or against it, where
         pairs last so many seconds. ``vidlift play --dry-run`` prints them.
         """
-        allowed, capped = self._rungs(), self._capped()
-        for rung in self._ladder(self.scale):
+        scale, cap = self.scale, self.cap
+        allowed, capped = self._rungs(scale, cap), self._capped(scale, cap)
+        for rung in self._ladder(scale):
             cost = self.estimate(rung)
             if rung not in capped:
-                assert self.cap is not None
-                verdict = f"above the cap: {self.cap[1]}"
+                assert cap is not None
+                verdict = f"above the cap: {cap[1]}"
             elif rung not in allowed:
                 verdict = DEARER
             elif cost <= CLIMB * lasts:
@@ -274,11 +302,11 @@ class Governor:
                 verdict = f"too slow: {cost / lasts:.1f} times the time there is"
             yield rung, cost, verdict
 
-    def _rungs(self) -> Sequence[Rung]:
+    def _rungs(self, scale: int, cap: Cap) -> Sequence[Rung]:
         """The ladder of the scale, without what is dearer than something above it, and below it
         the picture as it is."""
-        ladder = self._capped()
-        as_it_is = [] if self.scale == 1 else self._ladder(1)
+        ladder = self._capped(scale, cap)
+        as_it_is = [] if scale == 1 else self._ladder(1)
         reaching = [
             rung
             for at, rung in enumerate(ladder)
@@ -286,21 +314,21 @@ class Governor:
         ]
         return [*as_it_is, *reaching]
 
-    def _capped(self) -> Sequence[Rung]:
+    def _capped(self, scale: int, cap: Cap) -> Sequence[Rung]:
         """The ladder of the scale, up to the cap."""
-        ladder = self._ladder(self.scale)
-        if self.cap is None:
+        ladder = self._ladder(scale)
+        if cap is None:
             return ladder
-        allowed = TIERS[: TIERS.index(self.cap[0]) + 1]
+        allowed = TIERS[: TIERS.index(cap[0]) + 1]
         return [rung for rung in ladder if rung.tier == "kernel" or rung.tier in allowed]
 
     def _begin(self, rungs: Sequence[Rung], time: float) -> None:
         """Stand on the largest rung with head-room, in a new ladder or with another cap."""
         fitting = [i for i in range(len(rungs)) if self._fits(rungs[i])]
-        reason = "begin" if self.rung is None else f"{self.scale} times"
-        if self.cap is not None:
-            reason += f", {self.cap[1]}"
-        self._stands_for = (self.scale, self.cap)
+        scale, cap = self._stands_for = self._wanted
+        reason = "begin" if self.rung is None else f"{scale} times"
+        if cap is not None:
+            reason += f", {cap[1]}"
         self._stand_on(rungs[max(fitting, default=0)], time, reason)
 
     def _step(self, rungs: Sequence[Rung], time: float) -> None:
@@ -338,7 +366,7 @@ class Governor:
     def _fits(self, rung: Rung) -> bool:
         """Whether it keeps up, a network with head-room, and a pair that is all new is not late."""
         share = STAY if rung.tier == "kernel" else CLIMB
-        at_once = self.estimate(rung) <= max(share * self._lasts, 2 * self._enough)
+        at_once = self.estimate(rung) <= max(share * self._lasts, 2 * self._ahead)
         return at_once and self._usual(rung) <= share * self._lasts
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from threading import Lock
 
 from vidlift import models
 from vidlift.descriptor import SCALES, TIERS
@@ -94,14 +95,22 @@ class Ladders:
         """Networks that were to be measured in this run: some may have found no time."""
 
         self._engine_names: dict[str, str] = {} if like is None else like._engine_names
-        self.rungs: Callable[[int], Sequence[Rung]] = cache(self._rungs)
-        """The ladder of a scale; measured when it is first asked for, unless that is known.
+        self.measuring: Lock = Lock() if like is None else like.measuring
+        """Held while networks are measured: two threads at once would slow one another down."""
 
-        Of the variants of a tier, such as one in 8 bits, it has the one that is fastest here.
-        """
+        self._made = cache(self._make)
 
         self.engine_of: dict[str, str] = {}
         """Name and version of the engine, by the network that it ran."""
+
+    def rungs(self, scale: int) -> Sequence[Rung]:
+        """The ladder of a scale; measured when it is first asked for, unless that is known.
+
+        Of the variants of a tier, such as one in 8 bits, it has the one that is fastest here. Any
+        thread may ask.
+        """
+        with self.measuring:
+            return self._made(scale)
 
     def model(self, name: str) -> models.Model:
         """The model of a rung."""
@@ -180,7 +189,7 @@ class Ladders:
             self._models[model.descriptor.name] = model
         return wanted
 
-    def _rungs(self, scale: int) -> Sequence[Rung]:
+    def _make(self, scale: int) -> Sequence[Rung]:
         if scale == 1:
             return [Rung(name=AS_IT_IS, tier="kernel", scale=1, cost=FREE)]
         wanted = self._wanted(scale)
@@ -296,9 +305,10 @@ def fitting_scale(
 ) -> int:
     """The largest scale at which a picture of ``size`` is not larger than ``area``, or hardly.
 
-    The least of them at least, but 1 where the picture is as large as the area already.
+    The least of them at least, but 1 where the picture fills the area already, be it across or
+    down only: black lies beside it then.
     """
-    if all(room <= NEARLY * side for side, room in zip(size, area, strict=True)):
+    if any(room <= NEARLY * side for side, room in zip(size, area, strict=True)):
         return 1
     fitting = [
         scale

@@ -21,7 +21,7 @@ from vidlift.player.clock import AudioClock, Clock, WallClock
 from vidlift.player.governor import LATE
 from vidlift.player.schedule import NOT_BEGUN, Picture, Tally, is_over, wait_for
 from vidlift.player.sound import Feeder
-from vidlift.player.viewer import Leave, Open, Quit, SeekTo, Span, Viewer
+from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo, Span, Viewer
 from vidlift.sinks.events import Event
 from vidlift.sinks.window import Sprite
 
@@ -64,11 +64,15 @@ class Display(Protocol):
     def toggle_full_screen(self) -> None: ...
 
 
-class Pictures(Protocol):
-    """Pictures that a thread makes ahead: ``stages.ahead.Ahead``."""
+class Made(Protocol):
+    """What a thread makes: ``stages.ahead.Ahead``."""
 
     @property
     def ready(self) -> bool: ...
+
+
+class Pictures(Made, Protocol):
+    """Pictures that a thread makes ahead."""
 
     @property
     def full(self) -> bool: ...
@@ -213,6 +217,15 @@ class Loop:
             self._mind(rest)
         return self._leave
 
+    def wait(self, made: Made) -> Leave | None:
+        """Mind the viewer until something is there; returns why the film is left, if it is.
+
+        Who wants to go elsewhere in the film goes there after that.
+        """
+        while not made.ready and not isinstance(self._leave, (Quit, OtherFilm)):
+            self._mind(math.inf)
+        return self._leave
+
     def _preroll(self, pictures: Pictures) -> bool:
         """Show the first picture as soon as it is there; begin once others and the sound are.
 
@@ -307,9 +320,14 @@ class Loop:
     def _heed(self, leave: Leave | None) -> None:
         """Of several reasons to leave in one rest the last one counts, but quitting is final.
 
-        The next seek goes on from where the one before it leads to, and of films that are
-        dropped together one is played after the other.
+        The next seek goes on from where the one before it leads to, so does a step to another
+        film, and of films that are dropped together one is played after the other.
         """
+        if isinstance(leave, OtherFilm) and not isinstance(self._leave, Quit):
+            before = self._leave.step if isinstance(self._leave, OtherFilm) else 0
+            leave = self._viewer.reach(before + leave.step)
+            if leave is None and before:
+                self._leave = None  # there and back
         if isinstance(leave, Open) and isinstance(self._leave, Open):
             leave = Open(self._leave.where, then=(*self._leave.then, leave.where))
         if leave is not None and not isinstance(self._leave, Quit):

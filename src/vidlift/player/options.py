@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
+from vidlift import engines
 from vidlift.descriptor import SCALES
 from vidlift.errors import UsageError
 from vidlift.sources.labels import Wanted
@@ -42,7 +44,8 @@ class PlayOptions:
     """Keep what is received on the disk for another time, within bounds."""
 
     sound: Wanted | None = None
-    """The track of sound to play, where a film has it; None: what each film asks for."""
+    """The track of sound to play, where a film has it; ``none``: none of them; None: what each
+    film asks for."""
 
     subtitles: Wanted | None = None
     """The subtitles to show, likewise; ``none``: none of them."""
@@ -55,5 +58,6 @@ class PlayOptions:
             raise UsageError(f"scale {self.scale}: there are networks for 2, 3 and 4")
         if self.display not in DISPLAYS:
             raise UsageError(f"display {self.display!r} is none of {', '.join(DISPLAYS)}")
-        if self.duration is not None and self.duration <= 0:
-            raise UsageError(f"a duration is more than 0 seconds, got {self.duration}")
+        if self.duration is not None and not 0 < self.duration < inf:
+            raise UsageError(f"a duration is a number of seconds above 0, got {self.duration}")
+        engines.check(self.engine, threads=self.threads)  # a film may need no network for long

@@ -112,8 +112,9 @@ def enlarge(
             for frame in pair.frames:
                 tally.drop(frame, LATE)
             continue
+        choice = governor.choose(pair)
         plain = governor.plain()
-        choice = _worth_it(governor.choose(pair), plain, pair, gain)
+        choice = _worth_it(choice, plain, pair, gain)
         shelf.have(plain, pair)
         if first:
             first = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -14,7 +15,13 @@ from vidlift.sinks.window import Sprite
 from vidlift.sources.labels import NONE, Label, Wanted, called, find, marked
 
 MESSAGE_FOR = 1.5
-"""Seconds that a message stays."""
+"""Seconds that a message stays at least."""
+
+MESSAGES_MAX = 3
+"""Messages that stand below one another at most."""
+
+READ_IN = 0.05
+"""Seconds in which a letter of it is read: a long one stays longer."""
 
 BAR_FOR = 2.5
 """Seconds that the bar stays after the mouse moved."""
@@ -109,6 +116,9 @@ class Viewer:
         self.divider = 0.5
         """Share of the window left of the line between two pictures."""
 
+        self.place = 0, 1
+        """Which of how many films is played."""
+
         self.full_screen = False
         self.save_picture = False
         """The picture on the screen is to be saved; whoever does it sets this back."""
@@ -130,7 +140,7 @@ class Viewer:
         """Whether the viewer chose to have any, for all films; None: what each asks for."""
 
         self._info = self._help = False
-        self._message: tuple[str, float] = ("", 0.0)
+        self._message, self._message_until = "", 0.0
         self._bar_until = 0.0
         self._info_rows: tuple[overlay.Rows, float] = ((), 0.0)
         self._drawn: dict[tuple[object, ...], Sprite] = {}
@@ -176,9 +186,21 @@ class Viewer:
             several = len(labels) > 1
             self.say(f"subtitles {called(labels, self._text)}" if several else "subtitles")
 
-    def say(self, message: str) -> None:
-        """Show a line for a moment."""
-        self._message = message, self._monotonic() + MESSAGE_FOR
+    def say(self, message: str, *, too: bool = False) -> None:
+        """Show a line for a moment, from when it is first seen. ``too``: below those that nobody
+        has seen yet."""
+        unseen = self._message.split("\n") if too and self._message_until == math.inf else []
+        self._message = "\n".join([*unseen, message][-MESSAGES_MAX:])
+        self._message_until = math.inf
+
+    def reach(self, step: int) -> OtherFilm | None:
+        """So many films further, as far as there are any: over and over they have no end."""
+        at, count = self.place
+        wanted = at + step
+        if self.loop or 0 <= wanted < count:
+            return OtherFilm(step) if step else None
+        self.say("the last film" if wanted > at else "the first film")
+        return self.reach(min(max(wanted, 0), count - 1) - at)
 
     def obey(self, event: Event, *, time: float, span: Span, area: tuple[int, int]) -> Leave | None:
         """Do what an event asks for; returns why the film is to be left, if it is."""
@@ -223,11 +245,12 @@ class Viewer:
         if area[0] < 64 or area[1] < 64:
             return []
         barred = now < self._bar_until
+        across = area[0] - 2 * size
         if words := self._said(time):
             bottom = overlay.bar_box(area)[1] - area[1] - size if barred else -2 * size
             draw(
                 ("subtitle", words),
-                lambda: overlay.subtitle(words, size=size * 3 // 2),
+                lambda: overlay.subtitle(words, size=size * 3 // 2, room=(across, area[1] // 2)),
                 (None, bottom),
             )
         if self.wish.side_by_side:
@@ -241,13 +264,23 @@ class Viewer:
         if self._info:
             rows = self._figures(now)
             top = size if not self.wish.side_by_side else 5 * size
-            draw(("info", *rows), lambda: overlay.panel(rows, size=size), (size, top))
+            draw(
+                ("info", *rows),
+                lambda: overlay.panel(rows, size=size, room=(across, area[1] - top)),
+                (size, top),
+            )
         if self._help:
             keys = list(key_list())
-            draw(("help",), lambda: overlay.panel(keys, size=size), (-size, size))
-        if now < self._message[1]:
-            text = self._message[0]
-            draw((text,), lambda: overlay.label(text, size=size), (size, -4 * size))
+            draw(
+                ("help",),
+                lambda: overlay.panel(keys, size=size, room=(across, area[1] - size * 3 // 2)),
+                (-size, size),
+            )
+        if now < self._message_until:
+            text = self._message
+            stays = max(MESSAGE_FOR, READ_IN * len(text))
+            self._message_until = min(self._message_until, now + stays)
+            draw((text,), lambda: overlay.label(text, size=size, room=across), (size, -4 * size))
         if barred:
             x, y, _, _ = overlay.bar_box(area)
             end = "" if span.end is None else f" / {overlay.clock_text(span.end - span.start)}"

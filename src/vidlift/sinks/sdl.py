@@ -49,9 +49,11 @@ def quiet() -> Iterator[None]:
 
 
 def hint(sdl: Any, name: bytes, value: bytes) -> None:
-    """Set a hint, also over an environment variable; an empty one changes nothing."""
+    """Set a hint, also over an environment variable; an empty one leaves it to that."""
     if value:
         sdl.SDL_SetHintWithPriority(name, value, sdl.SDL_HINT_OVERRIDE)
+    else:
+        sdl.SDL_ResetHint(name)
 
 
 def error(sdl: Any) -> str:

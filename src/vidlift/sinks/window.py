@@ -7,6 +7,7 @@ needed: SDL's dummy driver takes pictures at the same pace.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import is_
@@ -24,6 +25,9 @@ from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer, Resized
 
 NEARLY_709 = (1, 9)
 """Matrices shown as BT.709: SDL knows that and BT.601, and BT.2020 is nearer to the former."""
+
+SCREENS = ("WAYLAND_DISPLAY", "DISPLAY")
+"""Variables of the environment that say where the screen is."""
 
 DIVIDER = 2
 """Width in dots of the line between two pictures."""
@@ -71,10 +75,11 @@ class Window:
         sdl_library.hint(self._sdl, b"SDL_VIDEODRIVER", b"dummy" if dummy else b"")
         with sdl_library.quiet():
             failed = self._sdl.SDL_InitSubSystem(self._sdl.SDL_INIT_VIDEO)
-        driver = self._sdl.SDL_GetCurrentVideoDriver()
+        why = sdl_library.error(self._sdl) if failed else _where_none_is()
         # SDL's last resort, which nobody sees.
-        if failed or driver == b"offscreen":
-            why = sdl_library.error(self._sdl) if failed else "there is none"
+        if failed or self._sdl.SDL_GetCurrentVideoDriver() == b"offscreen":
+            if not failed:
+                self._sdl.SDL_QuitSubSystem(self._sdl.SDL_INIT_VIDEO)
             raise OutputError(
                 f"no screen to open a window on: {why}; `--display none` plays without one"
             )
@@ -331,6 +336,11 @@ class Window:
     def _check(self, succeeded: Any) -> None:
         if not succeeded:
             raise OutputError(f"the window cannot show the picture: {sdl_library.error(self._sdl)}")
+
+
+def _where_none_is() -> str:
+    asked = [f"{name}={os.environ[name]}" for name in SCREENS if os.environ.get(name)]
+    return f"none answers at {' or '.join(asked)}" if asked else "there is none"
 
 
 def _local(where: str) -> str:

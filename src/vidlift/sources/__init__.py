@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from vidlift.errors import InputError
+from vidlift.errors import InputError, NetworkError, UsageError
 
 if TYPE_CHECKING:
     from vidlift.client.hls import HlsFilm
@@ -17,6 +18,9 @@ HTTP_SCHEMES = ("http://", "https://")
 
 PLAYLISTS = (".m3u8", ".m3u")
 """How URLs of playlists end; those that end otherwise are told by their first bytes."""
+
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def is_url(where: str) -> bool:
@@ -32,11 +36,31 @@ def shown_name(where: str) -> str:
     return shown(where)
 
 
+def check_name(where: str) -> None:
+    """Refuse what looks like a URL and is none that can be opened. Raises ``UsageError``."""
+    found = _SCHEME.match(where)
+    if found is None or (not is_url(where) and Path(where).exists()):
+        return
+    from vidlift.client.hosts import host_of, shown
+
+    if found[0].lower() == "file://":
+        raise UsageError(f"{where}: name a file without file://")
+    try:
+        host_of(where).encode("idna")
+    except NetworkError as error:
+        raise UsageError(f"{error}; a file or https://HOST/FILE is wanted") from error
+    except UnicodeError as error:
+        raise UsageError(f"{shown(where)} is not a URL: {error}") from error
+    if any(letter.isspace() for letter in where):
+        raise UsageError(f"{shown(where)} is not a URL: there is a space in it")
+
+
 def open_bytes(where: str) -> Path | BinaryIO:
     """What a demuxer is given for a file name or an http(s) URL: a path, or bytes to be sought.
 
     A demuxer never sees a URL: fetching, and the rules of where to, are ours. Raises
-    ``NetworkError``, and ``InputError`` for a playlist, which is more than one file.
+    ``NetworkError``, ``UsageError`` for what is no URL, and ``InputError`` for a playlist, which
+    is more than one file.
     """
     entry = open_entry(where)
     if isinstance(entry, Path):
@@ -54,6 +78,7 @@ def open_bytes(where: str) -> Path | BinaryIO:
 
 def open_entry(where: str, *, cached: bool = True) -> Path | BinaryIO | HlsFilm:
     """The same, and a playlist as the film behind it. ``cached``: nothing is received twice."""
+    check_name(where)
     if not is_url(where):
         return Path(where)
     from vidlift.client.cache import Cache
@@ -84,7 +109,11 @@ def opened_bytes(where: str) -> Iterator[Path | BinaryIO]:
 
     with closing(entry):
         if not isinstance(entry, HlsFilm):
-            yield entry
+            try:
+                yield entry
+            finally:
+                if (interrupted := getattr(entry, "interrupted", None)) is not None:
+                    raise interrupted
             return
         from vidlift.sources.keep import receive
 

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideData
 from av.video.stream import VideoStream
 
+from vidlift.client.waits import uninterrupted
 from vidlift.color import Siting
 from vidlift.errors import InputError
 from vidlift.frame import Frame, Plane
@@ -39,7 +40,10 @@ def open_container(where: str | Path | BinaryIO, *, name: str | None = None) -> 
         if isinstance(where, (str, Path)):
             _refuse_lists(Path(where), shown)
             return av.open(f"file:{where}", "r", options={"protocol_whitelist": "file"})
-        return av.open(where, "r", options={"protocol_whitelist": "none"})
+        # PyAV loses a Ctrl-C that comes while it is given bytes.
+        return uninterrupted(
+            lambda: av.open(where, "r", options={"protocol_whitelist": "none"}),
+        )
     except PermissionError as error:
         raise InputError(f"{shown}: no permission to read it") from error
     except (av.FFmpegError, OSError) as error:
@@ -69,8 +73,9 @@ def video_stream(container: InputContainer, *, name: str) -> VideoStream:
             if stream.codec_context is None:
                 raise InputError(f"{name}: there is no decoder for its video")
             return stream
-    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    raise InputError(f"{name} holds no video stream, only {kinds}")
+    kinds: list[str] = sorted({stream.type for stream in container.streams} - {"video"})
+    kinds += ["a cover picture"] if container.streams.video else []
+    raise InputError(f"{name} holds no video stream, only {' and '.join(kinds) or 'nothing'}")
 
 
 def describe(stream: VideoStream, first: av.VideoFrame, converter: Converter) -> VideoInfo:

@@ -13,17 +13,18 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from threading import Lock
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from vidlift.client.gains import Gains
 from vidlift.client.hls import HlsFilm
 from vidlift.client.track import Piece
-from vidlift.errors import InputError, NetworkError
+from vidlift.errors import InputError, NetworkError, VidliftError
 from vidlift.frame import Frame
 from vidlift.sources import labels
 from vidlift.sources.captions import HlsWords, of_rendition
 from vidlift.sources.decode import open_container
 from vidlift.sources.labels import Label
+from vidlift.sources.onward import Onward, onward
 from vidlift.sources.runs import Runs, Times
 from vidlift.sources.split import RATE, Sound, SoundChunk, Split, sound_streams
 from vidlift.video import VideoInfo
@@ -39,7 +40,7 @@ class HlsSplit:
         """Receives the beginning and decodes the first picture. ``sound`` as for ``Split``."""
         self.name = film.name
         self.film = film
-        self._times = Times()
+        self._times = Times(live=film.live)
         self._gains = Gains(film.card)
         self._muted = False
         self.words = tuple(
@@ -77,7 +78,7 @@ class HlsSplit:
         self._end_runs()
         self.film.go_on()
         if self.film.live:
-            self._times = Times(to)
+            self._times = Times(to, live=True)
             self._begin(0.0, since=None)
             return
         assert self._times.base is not None
@@ -115,7 +116,7 @@ class HlsSplit:
         film, times = self.film, self._times
         apart = film.sound is not None
         self._picture_runs = _Opened(
-            Runs(film.pictures, since=start, depth=film.depth), name=self.name
+            Runs(film.pictures, since=start, depth=film.depth), name=self.name, live=film.live
         )
         self._sound_runs: Runs | None = None
         try:
@@ -127,7 +128,9 @@ class HlsSplit:
                 return
             if film.sound is not None:
                 self._sound_runs = Runs(film.sound, since=start, depth=film.depth)
-                self.sound = ApartSound(self._sound_runs, times, name=self.name, since=since)
+                self.sound = ApartSound(
+                    self._sound_runs, times, name=self.name, since=since, live=film.live
+                )
             elif self._picture_runs.get(0).sound is not None:
                 self.sound = HlsSound(self._picture_runs, times, since=since)
         except BaseException:
@@ -144,12 +147,14 @@ class HlsSplit:
 class _Opened:
     """The runs of pictures, each opened once, by whichever side comes to it first."""
 
-    def __init__(self, runs: Runs, *, name: str) -> None:
+    def __init__(self, runs: Runs, *, name: str, live: bool) -> None:
         self._runs = runs
         self._name = name
+        self._kind = Onward if live else Split
         self._lock = Lock()
         self._splits: list[tuple[Split, Piece]] = []
         self._muted = self._stopped = False
+        self._failed: VidliftError | None = None
         self.lost: Counter[str] = Counter()
 
     @property
@@ -161,6 +166,11 @@ class _Opened:
             if split.sound is not None:
                 found.update(split.sound.lost)
         return found
+
+    @property
+    def failed(self) -> VidliftError | None:
+        """Why the last that was lost could not be given."""
+        return self._failed or self._runs.failed
 
     def get(self, index: int) -> Split:
         return self._splits[index][0]
@@ -177,9 +187,10 @@ class _Opened:
                 if run is None:
                     return False
                 try:
-                    split = Split(cast(BinaryIO, run), name=self._name)
-                except InputError:
+                    split = self._kind(cast(BinaryIO, run), name=self._name)
+                except InputError as error:
                     broken += 1
+                    self._failed = error
                     self.lost["a segment could not be decoded"] += 1
                     if broken >= BROKEN_MAX:
                         raise
@@ -210,7 +221,10 @@ class HlsPictures:
 
     def __init__(self, runs: _Opened, times: Times, *, since: Fraction | None) -> None:
         if not runs.open(0):
-            raise InputError("the playlist leads to no pictures")
+            cause = runs.failed or "it names none"
+            away = isinstance(cause, NetworkError) and since is None  # a seek may lead too far
+            kind = NetworkError if away else InputError
+            raise kind(f"the playlist leads to no pictures: {cause}")
         self._runs, self._times, self._since = runs, times, since
         first = runs.get(0).pictures
         piece = runs.piece(0)
@@ -237,16 +251,23 @@ class HlsPictures:
         self._frames.close()
 
     def _all(self) -> Generator[Frame]:
+        try:
+            yield from self._of_runs()
+        finally:
+            self._times.end()
+
+    def _of_runs(self) -> Iterator[Frame]:
         index, latest = 0, None
         while self._runs.open(index):
-            pictures = self._runs.get(index).pictures
-            by = self._times.move(self._runs.piece(index), pictures.begins)
+            piece, pictures = self._runs.piece(index), self._runs.get(index).pictures
+            by = self._times.move(piece, pictures.begins)
             for frame in pictures:
                 moved = replace(frame, pts=frame.pts + by)
                 over = self._since is not None and moved.pts + moved.duration <= self._since
                 if over or (latest is not None and moved.pts <= latest):
                     continue
                 latest = moved.pts
+                self._times.lead(piece, frame.pts + frame.duration, by)
                 yield moved
             index += 1
 
@@ -264,26 +285,39 @@ class HlsSound:
         while self._runs.open(index):
             split = self._runs.get(index)
             by = self._times.move(self._runs.piece(index), split.pictures.begins)
-            if split.sound is not None:
-                yield from _moved(split.sound, by, self._since)
+            for chunk in split.sound or ():
+                if _is_wanted(chunk, chunk.pts + by, self._since):
+                    yield replace(chunk, pts=chunk.pts + by)
             index += 1
 
 
 class ApartSound:
     """The sound that has segments of its own."""
 
-    def __init__(self, runs: Runs, times: Times, *, name: str, since: Fraction | None) -> None:
-        self._runs, self._times = runs, times
+    def __init__(
+        self, runs: Runs, times: Times, *, name: str, since: Fraction | None, live: bool
+    ) -> None:
+        self._runs, self._times, self._live = runs, times, live
         self._name, self._since = name, since
         self._lost: Counter[str] = Counter()
+        self._ended: str | None = None
+        """Why there is none any longer, where it did not come to its end."""
 
     @property
     def lost(self) -> dict[str, int]:
-        """What could not be given, by reason."""
-        return dict(self._runs.lost + self._lost)
+        """What could not be given, by reason; where the rest is missing, that says it all."""
+        return dict(self._runs.lost + self._lost) if self._ended is None else {self._ended: 1}
 
     def __iter__(self) -> Iterator[SoundChunk]:
-        broken = 0
+        """A film goes on without its sound: what is wrong with it is told by ``lost``."""
+        try:
+            yield from self._chunks()
+        except (NetworkError, InputError) as error:
+            if not self._runs.stopped:
+                self._ended = f"the sound could not be given to its end: {error}"
+
+    def _chunks(self) -> Iterator[SoundChunk]:
+        broken = leaps = 0
         while (run := self._runs.next()) is not None:
             try:
                 container = open_container(cast(BinaryIO, run), name=self._name)
@@ -291,22 +325,23 @@ class ApartSound:
                 broken += 1
                 self._lost["a segment of sound could not be decoded"] += 1
                 if broken >= BROKEN_MAX:
-                    raise NetworkError(f"{self._name}: the sound is damaged") from error
+                    raise InputError(f"{self._name}: the sound is damaged") from error
                 continue
             broken = 0
             with container:
                 for stream in sound_streams(container)[:1]:
-                    sound = iter(Sound(iter(container.demux(stream)), self._lost))
-                    for chunk in sound:
-                        by = self._times.move(run.first, chunk.pts)
-                        yield from _moved(iter([chunk]), by, self._since)
-                        yield from _moved(sound, by, self._since)
+                    packets: Iterator[Any] = iter(container.demux(stream))
+                    if self._live:
+                        packets = onward(packets)
+                    for chunk in Sound(packets, self._lost):
+                        if run.first.leaps > leaps:
+                            leaps = run.first.leaps
+                            stopped = lambda: self._runs.stopped  # noqa: E731
+                            self._times.follow(run.first, chunk.pts, stopped=stopped)
+                        place = self._times.place(run.first, chunk.pts)
+                        if place is not None and _is_wanted(chunk, place, self._since):
+                            yield replace(chunk, pts=place)
 
 
-def _moved(
-    chunks: Iterator[SoundChunk] | Sound, by: Fraction, since: Fraction | None
-) -> Iterator[SoundChunk]:
-    for chunk in chunks:
-        moved = replace(chunk, pts=chunk.pts + by)
-        if since is None or moved.pts + Fraction(len(chunk.samples), RATE) > since:
-            yield moved
+def _is_wanted(chunk: SoundChunk, place: Fraction, since: Fraction | None) -> bool:
+    return since is None or place + Fraction(len(chunk.samples), RATE) > since

@@ -20,31 +20,29 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, BinaryIO, cast
+
+from av.container import InputContainer
 
 from vidlift.client.download import BLOCK
 from vidlift.client.fetch import HttpFile
 from vidlift.client.hls import HlsFilm
 from vidlift.client.track import Piece
-from vidlift.errors import NetworkError, OutputError, UsageError, VidliftError
+from vidlift.errors import InputError, NetworkError, OutputError, UsageError, VidliftError
+from vidlift.sources.containers import ENDINGS, PICKY, Codec, check_codecs, codecs_of
 from vidlift.sources.decode import open_container
-from vidlift.sources.remux import Move, Stretch, remux
+from vidlift.sources.remux import Move, Stretch, kept_streams, remux
 from vidlift.sources.runs import Run, Times
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-ENDINGS = {
-    ".mp4": ("mp4", "mov"),
-    ".m4v": ("mp4", "mov"),
-    ".mkv": ("matroska", "matroska"),
-    ".webm": ("webm", "matroska"),
-    ".ts": ("mpegts", "mpegts"),
-}
-"""Of files that can be kept: what FFmpeg calls the format when writing, and when reading."""
-
 ADJOIN = 0.02
 """Seconds that may lie between segments that follow one another: lists round."""
+
+SOUND_WAIT = 10.0
+"""Seconds in which sound that comes apart is to begin, where it is to be known of what codec."""
 
 
 def check_target(target: Path) -> None:
@@ -83,6 +81,14 @@ class Keeper:
         else:
             assert isinstance(entry, HttpFile), "what is on the disk needs no keeping"
             self._kept = _Blocks(entry, self._folder)
+
+    def check(self) -> None:
+        """Whether the file can hold what comes: call it once its beginning came.
+
+        Raises ``UsageError``; what cannot be told yet shows in ``finish``.
+        """
+        with suppress(InputError):
+            self._kept.check(self._target)
 
     def finish(self, *, whole: bool = False) -> str | None:
         """Make the file; returns why there is none, None where there is. Call it once.
@@ -123,13 +129,17 @@ def receive(entry: HlsFilm | HttpFile | BinaryIO, target: Path) -> None:
     try:
         if isinstance(entry, HlsFilm):
             entry.best_only()
-            for _ in entry.pieces():
-                pass
+            for count, _ in enumerate(entry.pieces()):
+                if count < 2:  # the first of pictures, and of sound
+                    keeper.check()
             if lost := entry.lost:
                 what = ", ".join(f"{count} x {reason}" for reason, count in lost.items())
                 raise NetworkError(f"{entry.name} did not come whole: {what}")
         else:
             if entry.seekable():
+                found = open_container(cast(BinaryIO, entry), name=entry.name)
+                with suppress(InputError), found:
+                    keeper.check()  # its index may be at its end, and is here now
                 entry.seek(0)
             while entry.read(BLOCK):
                 pass
@@ -159,6 +169,7 @@ class _Segments:
         self._folder, self._name = folder, film.name
         self._stored: dict[str, dict[tuple[int, float], _Stored]] = {"pictures": {}, "sound": {}}
         self.failed: OSError | None = None
+        self._apart, self._sound_came = film.sound is not None, Event()
         film.keep(partial(self._take, "pictures"), partial(self._take, "sound"))
 
     def _take(self, kind: str, piece: Piece) -> None:
@@ -174,6 +185,22 @@ class _Segments:
             self.failed = error
             return
         stored[key] = _Stored(replace(piece, data=b""), path, len(piece.data))
+        if kind == "sound":
+            self._sound_came.set()
+
+    def check(self, target: Path) -> None:
+        """Whether the first pieces fit into such a file."""
+        codecs = self._codecs("pictures")
+        check_codecs(target.name, codecs)
+        if codecs and self._apart and target.suffix.lower() == PICKY:
+            self._sound_came.wait(SOUND_WAIT)
+        check_codecs(target.name, codecs + self._codecs("sound"))
+
+    def _codecs(self, kind: str) -> list[Codec]:
+        for first in list(self._stored[kind].values())[:1]:
+            with open_container(_open([first]), name=self._name) as entry:
+                return codecs_of(kept_streams(entry).values())
+        return []
 
     def write(self, target: Path, *, whole: bool) -> bool:
         """Make the file; False where there is nothing to make it of."""
@@ -275,6 +302,12 @@ class _Blocks:
             return
         self._there.add(index)
 
+    def check(self, target: Path) -> None:
+        """Whether the file, as far as it came, fits into such a one."""
+        with open_container(self._open(), name=self._file.name) as entry:
+            if target.suffix.lower() == PICKY or not self._fits(entry, target):
+                check_codecs(target.name, codecs_of(kept_streams(entry).values()))
+
     def write(self, target: Path, *, whole: bool) -> bool:
         """Make the file; False where there is nothing to make it of."""
         if whole:
@@ -284,16 +317,21 @@ class _Blocks:
             raise self.failed
         if not self._there:
             return False
-        container, format_name = ENDINGS[target.suffix]
+        container, _ = ENDINGS[target.suffix]
         if self._is_whole():
             with open_container(self._path, name=self._file.name) as entry:
-                fits = entry.format.name.startswith(format_name)
+                fits = self._fits(entry, target)
             if fits:
                 self._path.replace(target)
                 return True
         stretch = Stretch(content=self._open, move=lambda _: lambda time: time)
         remux(target, [[stretch]], container=container, name=self._file.name)
         return True
+
+    @staticmethod
+    def _fits(entry: InputContainer, target: Path) -> bool:
+        """Whether it is kept bit for bit when it comes whole."""
+        return entry.format.name.startswith(ENDINGS[target.suffix.lower()][1])
 
     def _is_whole(self) -> bool:
         size = self._file.size

@@ -73,7 +73,7 @@ class _Track:
         self._several = len({shape.header for _, shape in seen}) > 1
         self._stretches = [each for each, shape in seen if shape.codecs == best[1].codecs]
         with self._open(best[0]) as entry:
-            for key, stream in _streams(entry).items():
+            for key, stream in kept_streams(entry).items():
                 self.streams[key] = out.add_stream_from_template(stream, opaque=True)
                 self.streams[key].time_base = stream.time_base
 
@@ -100,7 +100,7 @@ class _Track:
         """What goes into the file, of which stream, and when it is shown or heard there."""
         for stretch in self._stretches:
             with self._open(stretch) as entry:
-                streams = _streams(entry)
+                streams = kept_streams(entry)
                 keys = {stream.index: key for key, stream in streams.items()}
                 headers = {
                     key: _parameter_sets(stream) if self._several else b""
@@ -121,7 +121,7 @@ class _Track:
     def _look(self, stretch: Stretch) -> _Shape | None:
         try:
             with self._open(stretch) as entry:
-                return _shape(_streams(entry))
+                return _shape(kept_streams(entry))
         except InputError:
             return None
 
@@ -149,7 +149,7 @@ def _shape(streams: dict[tuple[str, int], Any]) -> _Shape | None:
     )
 
 
-def _streams(entry: InputContainer) -> dict[tuple[str, int], Any]:
+def kept_streams(entry: InputContainer) -> dict[tuple[str, int], Any]:
     """Pictures and sound, by kind and number; covers are none."""
     found: dict[tuple[str, int], Any] = {}
     for kind, streams in (("video", entry.streams.video), ("audio", entry.streams.audio)):

@@ -26,8 +26,8 @@ def ahead(
 ) -> Ahead[Item]:
     """Give ``items`` in order, computing up to ``depth`` of them before they are asked for.
 
-    ``wake`` is called by ``close``, at the end too and more than once: where something upstream
-    may wait for longer than a stop may take, it ends that wait, from any thread.
+    ``wake`` is called by ``close`` while what is upstream has not ended: where that may wait for
+    longer than a stop may take, it ends the wait, from any thread. It may be called more than once.
     """
     return Ahead(items, depth=depth, wake=wake)
 
@@ -46,10 +46,10 @@ class Ahead(Iterator[Item], Generic[Item]):
             raise ValueError(f"depth is at least 1, got {depth}")
         self._wake = wake
         self._queue: Queue[Item | _End] = Queue(maxsize=depth)
-        self._stopped = Event()
+        self._stopped, self._ended = Event(), Event()
         self._thread = Thread(
             target=_work,
-            args=(items, self._queue, self._stopped),
+            args=(items, self._queue, self._stopped, self._ended),
             name="vidlift-ahead",
             daemon=True,
         )
@@ -86,11 +86,13 @@ class Ahead(Iterator[Item], Generic[Item]):
         A consumer that waits for an item in another thread is told that there are no more.
         """
         self._stopped.set()
-        self._wake()
+        if not self._ended.is_set():
+            self._wake()
         self._discard()
         # The garbage collector may run, and call this, in the very thread that is to end.
         if self._thread is not current_thread():
-            self._thread.join()
+            while self._thread.is_alive():
+                self._thread.join(STIR)
             self._discard()
         with suppress(Full):
             self._queue.put_nowait(_End(None))
@@ -107,8 +109,44 @@ class Ahead(Iterator[Item], Generic[Item]):
 
     def __del__(self) -> None:
         # One that was refused when it was made has no thread.
-        if hasattr(self, "_thread"):
+        if hasattr(self, "_thread") and self._thread.is_alive():
             self.close()
+
+
+class Aside(Generic[Item]):
+    """One piece of work that nothing can interrupt, in a thread of its own: whoever waits for it
+    may leave it behind."""
+
+    def __init__(self, work: Callable[[], Item]) -> None:
+        self._work = work
+        self._done = Event()
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._do, name="vidlift-aside", daemon=True)
+        self._thread.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is done."""
+        return self._done.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Raises ``TimeoutError`` where it is not done within so many seconds."""
+        if not self._done.wait(seconds):
+            raise TimeoutError
+
+    def result(self) -> Item:
+        """What came of it, once it is done. Raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def _do(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as error:  # handed across
+            self._error = error
+        self._done.set()
 
 
 class _End:
@@ -118,7 +156,7 @@ class _End:
         self.error = error
 
 
-def _work(items: Iterable[Item], queue: Queue[Item | _End], stopped: Event) -> None:
+def _work(items: Iterable[Item], queue: Queue[Item | _End], stopped: Event, ended: Event) -> None:
     error: BaseException | None = None
     try:
         source = iter(items)
@@ -132,6 +170,7 @@ def _work(items: Iterable[Item], queue: Queue[Item | _End], stopped: Event) -> N
                 close()
     except BaseException as caught:  # handed across, raised in the consumer's thread
         error = caught
+    ended.set()
     _put(queue, _End(error), stopped)
 
 

@@ -33,6 +33,10 @@ SLOPE = 0.1
 they do not fuse a learned slope."""
 
 
+CEILINGS = {"xs": 120, "s": 360, "m": 1_050, "l": 3_300, "xl": 10_600}
+"""Most multiply-accumulates of a network per output pixel, by tier (``docs/models.md``)."""
+
+
 class Plain(nn.Module):
     """Plain 3x3 convolutions, LeakyReLU, a learned image-space residual, pixel shuffle.
 
@@ -168,6 +172,12 @@ def macs(network: Plain) -> float:
     """Multiply-accumulates per low-resolution pixel and frame, convolutions only."""
     convs: list[nn.Conv2d] = [network.head, *network.body, network.tail, network.skip]
     return sum(conv.weight.numel() for conv in convs) / network.fold**2
+
+
+def tier_of(network: Plain) -> str | None:
+    """The lowest tier that allows what a network costs, None where it costs too much for any."""
+    cost = macs(network) / network.scale**2
+    return next((tier for tier, most in CEILINGS.items() if cost <= most), None)
 
 
 def parameters(network: nn.Module) -> int:

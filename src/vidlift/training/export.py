@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from vidlift import models
 from vidlift.descriptor import Descriptor
 from vidlift.engines.reference import ReferenceEngine
 from vidlift.errors import ModelError, OutputError
@@ -28,15 +29,7 @@ from vidlift.training import architectures, checkpoint
 from vidlift.training.architectures import SLOPE, Plain
 from vidlift.training.checkpoint import Checkpoint
 
-DATA = (
-    "photographs, drawings and text of free licences, each named in NOTICE; "
-    "down-scaled by antialiased bicubic"
-)
-
-DATA_OF_PACKS = (
-    "the packs {packs}: pictures, and shots of pictures and of the clips named in NOTICE, through "
-    "the codecs of `vidlift data pack --sequences`"
-)
+NOT_STATED = "their sources and licences are not stated: `sources` in the recipe is for that"
 
 DATA_OF_TITLES = (
     "frames of {titles}, through x264 at CRF {crf}, on top of the network that it began from"
@@ -163,15 +156,31 @@ def card_of(
 
 
 def _data(state: Checkpoint) -> str:
+    """What a network learnt from, in words: what is known of it, and no more."""
     recipe = state.recipe
     if recipe.titles:
         names = ", ".join(Path(title).name for title in recipe.titles)
-        return DATA_OF_TITLES.format(titles=names, crf=recipe.title_crf)
-    parts = [DATA] if recipe.pictures else []
+        titles = DATA_OF_TITLES.format(titles=names, crf=recipe.title_crf)
+        return f"{titles}; {recipe.sources}" if recipe.sources else titles
+    if (known := _known(state.training_data)) is not None and not recipe.sources:
+        return known
+    parts = []
+    if recipe.pictures:
+        names = ", ".join(Path(folder).name or folder for folder in recipe.pictures)
+        parts.append(f"the pictures of {names}, down-scaled by antialiased bicubic")
     if recipe.packs:
-        names = ", ".join(Path(pack).name for pack in recipe.packs)
-        parts.append(DATA_OF_PACKS.format(packs=names))
-    return "; ".join(parts)
+        names = ", ".join(Path(pack).name or pack for pack in recipe.packs)
+        parts.append(f"the packs {names}")
+    return "; ".join([*parts, recipe.sources or NOT_STATED])
+
+
+def _known(digest: str) -> str | None:
+    """What is said of the same data on the card of a network that is shipped."""
+    for name in models.names():
+        said = (models.card(name) or {}).get("training_data", {})
+        if said.get("sha256") == digest:
+            return str(said["what"])
+    return None
 
 
 def write(
@@ -207,10 +216,9 @@ def _write(model: Model, card: Mapping[str, Any], folder: Path) -> Path:
     where = folder / f"{model.descriptor.name}.onnx"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        where.write_bytes(model.data)
     except OSError as error:
         raise OutputError(f"cannot write {where}: {error.strerror}") from error
-    cards.save(card, where.with_suffix(".json"))
+    cards.save(card, where.with_suffix(".json"), model=model)
     return where
 
 

@@ -1,11 +1,12 @@
 """What goes into a pack: pictures and videos looked through, made into items, or passed over.
 
-Photographs that were compressed are shrunk until that no longer shows; what is flat, tiny,
-damaged or nearly the same as another is skipped, and every skip has its reason.
+Photographs that were compressed are halved, which hides it; what is flat, tiny, damaged or
+nearly the same as another is skipped, and every skip has its reason.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ from vidlift.training.degrade import Degradation, Planes
 from vidlift.training.motion import moved
 from vidlift.training.pack import Item
 
-VIDEO_ENDINGS = (".mkv", ".mp4", ".mov", ".webm", ".ts", ".m4v")
+VIDEO_ENDINGS = (
+    *(".mkv", ".mp4", ".mov", ".webm", ".ts", ".m4v"),
+    *(".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".y4m"),
+)
 
 COMPRESSED = (".jpg", ".jpeg")
 """Endings of pictures whose own compression may show: they are halved."""
@@ -57,34 +61,27 @@ class SequenceOptions:
 
 
 def files(sources: Sequence[Path]) -> list[Path]:
-    """Pictures and videos under the sources, which are files or folders."""
-    endings = (*pictures.ENDINGS, *VIDEO_ENDINGS)
-    found: list[Path] = []
-    for source in sources:
-        if not source.exists():
-            raise InputError(f"no file or folder {source}")
-        inside = sorted(source.rglob("*")) if source.is_dir() else [source]
-        found += [where for where in inside if where.suffix.lower() in endings]
-    if not found:
-        raise InputError(
-            f"no picture or video in {', '.join(map(str, sources))}; "
-            f"they end in {', '.join(endings)}"
-        )
-    return found
+    """Pictures and videos under the sources, which are files or folders; a file that is named and
+    has no ending of a picture is taken for a video."""
+    return _found(sources, (*pictures.ENDINGS, *VIDEO_ENDINGS), what="picture or video")
 
 
 def videos(sources: Sequence[Path]) -> list[Path]:
     """The videos under the sources; a file that is named is one whatever its ending."""
+    return _found(sources, VIDEO_ENDINGS, what="video")
+
+
+def _found(sources: Sequence[Path], endings: Sequence[str], *, what: str) -> list[Path]:
     found: list[Path] = []
     for source in sources:
         if not source.exists():
             raise InputError(f"no file or folder {source}")
         inside = sorted(source.rglob("*")) if source.is_dir() else []
-        found += [where for where in inside if where.suffix.lower() in VIDEO_ENDINGS]
-        found += [source] if source.is_file() else []
+        found += [where for where in inside if where.suffix.lower() in endings]
+        found += [] if source.is_dir() else [source]
     if not found:
         raise InputError(
-            f"no video in {', '.join(map(str, sources))}; they end in {', '.join(VIDEO_ENDINGS)}"
+            f"no {what} in {', '.join(map(str, sources))}; they end in {', '.join(endings)}"
         )
     return found
 
@@ -110,9 +107,10 @@ def sequence_items(
     options: SequenceOptions,
 ) -> Iterator[Item]:
     """Clips, and photographs in motion, shrunk and sent through codecs."""
+    seen = _Seen()
     for number, where in enumerate(found):
         rng = np.random.default_rng((options.seed, number))
-        for name, high in _sequences(where, rng, skipped, options):
+        for name, high in _sequences(where, rng, seen, skipped, options):
             low, through = degradation([_shrunk(plane, options.scale) for plane in high], rng)
             source = pictures.source_of(Path(name))
             for index in _spread(len(high), options.keep):
@@ -126,24 +124,58 @@ def sequence_items(
 
 
 def _sequences(
-    where: Path, rng: np.random.Generator, skipped: dict[str, str], options: SequenceOptions
+    where: Path,
+    rng: np.random.Generator,
+    seen: _Seen,
+    skipped: dict[str, str],
+    options: SequenceOptions,
 ) -> Iterator[tuple[str, Planes]]:
     """Name and high-resolution luma of each sequence that a file gives."""
-    if where.suffix.lower() in VIDEO_ENDINGS:
-        try:
-            frames = [_cropped(plane, options.scale) for plane in _video_luma(where, step=1)]
-        except VidliftError as error:
-            skipped[str(where)] = f"cannot be read: {error}"
-            return
-        # Long enough for a codec to find its stride, several times through it.
-        for start in range(0, len(frames) - options.frames + 1, 3 * options.frames):
-            yield where.name, frames[start : start + 3 * options.frames]
+    if _is_picture(where):
+        for name, plane in _planes(where, skipped):
+            reason = _weakness(plane) or seen.twin(plane, pictures.source_of(Path(name)))
+            if reason:
+                skipped[str(where.with_name(name))] = reason
+                continue
+            yield name, moved(plane, rng, size=_window(plane, options), frames=options.frames)
         return
-    for name, plane in _planes(where, skipped):
-        if reason := _weakness(plane):
-            skipped[str(where.with_name(name))] = reason
-            continue
-        yield name, moved(plane, rng, size=_window(plane, options), frames=options.frames)
+    frames = 0
+    try:
+        for index, high in _shots(where, options):
+            frames += len(high)
+            if len(high) < options.frames:
+                continue
+            name = f"{where.name}#{index}"
+            shown = high[len(high) // 2]  # the first may be the black that a film fades in from
+            reason = _weakness(shown) or seen.twin(shown, pictures.source_of(Path(name)))
+            if reason:
+                skipped[str(where.with_name(name))] = reason
+                continue
+            yield where.name, high
+    except VidliftError as error:
+        skipped[str(where)] = f"cannot be read: {error}"
+        return
+    if frames < options.frames:
+        skipped[str(where)] = f"it has {frames} frames, fewer than {options.frames}"
+
+
+def _shots(where: Path, options: SequenceOptions) -> Iterator[tuple[int, Planes]]:
+    """A video in sequences of one size, each with the number of its first frame; the last of a
+    size may be shorter.
+
+    Holds no more than one of them.
+    """
+    # Long enough for a codec to find its stride, several times through it.
+    longest = 3 * options.frames
+    start, frames = 0, Planes()
+    for plane in _video_luma(where, step=1):
+        cropped = _cropped(plane, options.scale)
+        if frames and (len(frames) == longest or cropped.shape != frames[0].shape):
+            yield start, frames
+            start, frames = start + len(frames), Planes()
+        frames.append(cropped)
+    if frames:
+        yield start, frames
 
 
 def _window(plane: NDArray[np.uint8], options: SequenceOptions) -> tuple[int, int]:
@@ -155,7 +187,7 @@ def _window(plane: NDArray[np.uint8], options: SequenceOptions) -> tuple[int, in
 
 def _planes(where: Path, skipped: dict[str, str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Luma of the pictures that a file gives, with names."""
-    if where.suffix.lower() in VIDEO_ENDINGS:
+    if not _is_picture(where):
         try:
             for index, plane in enumerate(_video_luma(where, step=FRAME_STEP)):
                 yield f"{where.name}#{index * FRAME_STEP}", plane
@@ -164,7 +196,7 @@ def _planes(where: Path, skipped: dict[str, str]) -> Iterator[tuple[str, NDArray
         return
     try:
         with Image.open(where) as image:
-            rgb = image.convert("RGB")
+            rgb = pictures.rgb_of(image)
             if where.suffix.lower() in COMPRESSED and min(rgb.size) >= 2 * SHORTEST:
                 rgb = rgb.resize((rgb.width // 2, rgb.height // 2), Image.Resampling.LANCZOS)
             plane = pictures.luma(np.asarray(rgb))
@@ -172,6 +204,10 @@ def _planes(where: Path, skipped: dict[str, str]) -> Iterator[tuple[str, NDArray
         skipped[str(where)] = f"cannot be read: {error}"
         return
     yield where.name, plane
+
+
+def _is_picture(where: Path) -> bool:
+    return where.suffix.lower() in pictures.ENDINGS
 
 
 def _video_luma(where: Path, *, step: int) -> Iterator[NDArray[np.uint8]]:
@@ -197,13 +233,19 @@ class _Seen:
     def __init__(self) -> None:
         self._hashes: list[int] = []
         self._sources: list[str] = []
+        self._exact: dict[bytes, str] = {}
 
     def twin(self, plane: NDArray[np.uint8], source: str) -> str | None:
-        """Which earlier picture of another source this one is nearly the same as."""
+        """Which earlier picture this one is a copy of, or nearly the same where that is of another
+        source: tiles and frames of one may be alike."""
+        exact = hashlib.sha256(np.ascontiguousarray(plane).data).digest()
+        if exact in self._exact:
+            return f"nearly the same as {self._exact[exact]}"
         own = _difference_hash(plane)
         for other, name in zip(self._hashes, self._sources, strict=True):
             if name != source and (own ^ other).bit_count() <= ALIKE:
                 return f"nearly the same as {name}"
+        self._exact[exact] = source
         self._hashes.append(own)
         self._sources.append(source)
         return None

@@ -21,8 +21,12 @@ class Log:
     def __init__(self, folder: Path, *, step: int) -> None:
         self._where = folder / LOG
         try:
-            kept = [line for line in _lines(self._where) if _step_of(line) <= step]
-            self._where.write_text("".join(kept))
+            lines = list(_lines(self._where))
+            kept = [line for line in lines if _step_of(line) <= step]
+            if kept != lines:
+                part = self._where.with_suffix(".part")
+                part.write_text("".join(kept))
+                part.replace(self._where)
         except OSError as error:
             raise self._unwritten(error) from error
 

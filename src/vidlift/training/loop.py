@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -179,7 +179,8 @@ class _Training:
         run, steps = self._run, self._recipe.steps
         last = steps if stop_at is None else min(steps, stop_at)
         log = Log(self._out, step=run.step) if self._ranks.first else None
-        saved = reported = time.monotonic()
+        begun = saved = reported = time.monotonic()
+        first = run.step
         loss: float | None = None
         psnr: float | None = None
         losses: list[Tensor] = []
@@ -203,7 +204,8 @@ class _Training:
                 now = time.monotonic()
                 if logging or now - reported > REPORT_EVERY:
                     reported = now
-                    left = run.seconds / run.step * (steps - run.step)
+                    # By the clock: others may take their turns, and validation takes time too.
+                    left = (now - begun) / (run.step - first) * (steps - run.step)
                     report(
                         Status(step=run.step, steps=steps, loss=loss, psnr=psnr, seconds_left=left)
                     )
@@ -253,7 +255,8 @@ class _Training:
         if not where.exists():
             return None
         before = checkpoint.load(where)
-        known = (before.recipe, before.training_data, before.teacher)
+        recipe = replace(before.recipe, sources=self._recipe.sources)
+        known = (recipe, before.training_data, before.teacher)
         if known != (self._recipe, self._training_data, self._teacher):
             raise UsageError(
                 f"{self._out} holds a run of another recipe, other pictures or another teacher; "

@@ -77,17 +77,20 @@ def write(
     no item, ``OutputError``.
     """
     _check_place(out)
-    part = out.with_name(f"{out.name}.part")
     try:
+        whole = out.resolve()  # . has no name, and what a link names is replaced, not the link
+        part, old = (whole.with_name(f".{whole.name}.{what}") for what in ("part", "old"))
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
             summary = _fill(part, items, skipped=skipped, about=about, max_bytes=max_bytes)
             if not summary.items:
                 raise _nothing(skipped, full=summary.full)
-            if out.exists():
-                shutil.rmtree(out)
-            part.rename(out)
+            shutil.rmtree(old, ignore_errors=True)
+            if whole.exists():
+                whole.rename(old)
+            part.rename(whole)
+            shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
@@ -149,13 +152,23 @@ def _fill(
 
 def _fitting(shard: list[Item], room: int | None) -> tuple[list[Item], bytes]:
     """As many of the items as fit, from the first, and the file of them; none is no file."""
-    while shard:
-        packed = io.BytesIO()
-        np.savez_compressed(packed, **_arrays(shard))
-        if room is None or packed.tell() <= room:
-            return shard, packed.getvalue()
-        shard = shard[: min(len(shard) - 1, len(shard) * max(0, room) // packed.tell())]
-    return [], b""
+    whole = _packed(shard)
+    if room is None or len(whole) <= room:
+        return shard, whole
+    fits, data, too_many = 0, b"", len(shard)
+    while too_many - fits > 1:
+        count = (fits + too_many) // 2
+        if len(tried := _packed(shard[:count])) <= room:
+            fits, data = count, tried
+        else:
+            too_many = count
+    return shard[:fits], data
+
+
+def _packed(shard: list[Item]) -> bytes:
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **_arrays(shard))
+    return packed.getvalue()
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[Item]]:

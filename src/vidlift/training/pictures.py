@@ -46,6 +46,19 @@ def luma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return y
 
 
+def rgb_of(image: Image.Image) -> Image.Image:
+    """A picture in 8-bit R'G'B'. Raises ``ValueError`` for one of floats, whose white is not known.
+
+    Grey of 16 bits loses its lower eight: Pillow would cut off what is above 255, nearly all of it.
+    """
+    if image.mode == "F":
+        raise ValueError("it is in floating point, of which nobody says what is white")
+    if image.mode.startswith("I"):
+        codes = np.asarray(image).astype(np.int64)
+        image = Image.fromarray((codes >> 8).clip(0, 255).astype(np.uint8))
+    return image.convert("RGB")
+
+
 def load(
     folders: Sequence[Path], *, scale: int, leave_out: Sequence[str] = (), shrink: float = 1.0
 ) -> list[Picture]:
@@ -59,7 +72,7 @@ def load(
     for where in picture_files(folders, leave_out=leave_out):
         try:
             with Image.open(where) as image:
-                found.append((source_of(where), luma(np.asarray(image.convert("RGB")))))
+                found.append((source_of(where), luma(np.asarray(rgb_of(image)))))
         except Exception as error:  # its decoders' exceptions share no base
             raise InputError(f"{where} is not a picture that can be read: {error}") from error
     if shrink < 1:

@@ -20,6 +20,9 @@ from vidlift.training.architectures import Plain
 from vidlift.training.checkpoint import Checkpoint
 from vidlift.training.patches import Batch
 
+USED = 0.85
+"""Of what a tier allows, the share that a network at least uses of what the largest does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
@@ -38,27 +41,71 @@ class Pruned:
 def prune(state: Checkpoint, to: str, batches: Sequence[Batch]) -> Pruned:
     """Cut the averaged network of a checkpoint down to the architecture ``to``.
 
-    Importance is measured on ``batches``, which should not be of the test sets. Raises
-    ``UsageError`` where ``to`` is not smaller, or of another family.
+    ``to`` may be a tier: then it is the architecture that loses least of those that are as wide
+    as the tier's ceiling allows, one for each number of layers. Importance is measured on
+    ``batches``, which should not be of the test sets. Raises ``UsageError`` where ``to`` is not
+    smaller, or of another family.
     """
+    if to not in architectures.CEILINGS:
+        return _pruned(state, to, batches)
+    found = [_pruned(state, name, batches) for name in _allowed(state, to)]
+    if not found:
+        raise UsageError(
+            f"{state.recipe.architecture} cannot be cut down to {to}: it is that small already"
+        )
+
+    def loss(pruned: Pruned) -> float:
+        with torch.no_grad():
+            return float(_loss(checkpoint.averaged(pruned.state), batches))
+
+    return min(found, key=loss)
+
+
+def _allowed(state: Checkpoint, tier: str) -> list[str]:
+    """Smaller architectures of the same family that a tier allows, the widest of each depth that
+    use most of it."""
+    recipe = state.recipe
+    whole = architectures.build(recipe.architecture, scale=recipe.scale)
+    most = architectures.CEILINGS[tier] * recipe.scale**2
+    if architectures.macs(whole) <= most:
+        return []
+    ending = recipe.architecture.partition("x")[2].lstrip("0123456789")
+    costs = {}
+    for layers in range(len(whole.body) + 1):
+        for channels in range(whole.head.out_channels, 0, -1):
+            name = f"plain-{channels}x{layers}{ending}"
+            cost = architectures.macs(architectures.build(name, scale=recipe.scale))
+            if cost <= most:
+                costs[name] = cost
+                break
+    return [name for name, cost in costs.items() if cost >= USED * max(costs.values())]
+
+
+def _pruned(state: Checkpoint, to: str, batches: Sequence[Batch]) -> Pruned:
     recipe = state.recipe
     network = checkpoint.averaged(state)
     target = architectures.build(to, scale=recipe.scale)
-    if (
-        target.fold != network.fold
-        or len(target.body) > len(network.body)
-        or target.head.out_channels > network.head.out_channels
-    ):
+    small = (len(target.body), target.head.out_channels)
+    large = (len(network.body), network.head.out_channels)
+    same_kind = (target.fold, target.padding) == (network.fold, network.padding)
+    if not same_kind or small == large or small[0] > large[0] or small[1] > large[1]:
         raise UsageError(
-            f"{recipe.architecture} cannot be cut down to {to}: that has more channels or layers, "
-            "or folds otherwise"
+            f"{recipe.architecture} cannot be cut down to {to}: that has no fewer channels or "
+            "layers, or folds or pads otherwise"
         )
     gone = _drop_layers(network, len(target.body), batches)
     _drop_channels(network, target, batches)
     weights = target.state_dict()
     made = replace(
         state,
-        recipe=replace(recipe, architecture=to, start=None),
+        # Named anew: an export must not take the place of the whole network.
+        recipe=replace(
+            recipe,
+            name=f"{recipe.name}-{to}",
+            tier=architectures.tier_of(target) or recipe.tier,
+            architecture=to,
+            start=None,
+        ),
         step=0,
         network=weights,
         average=weights,

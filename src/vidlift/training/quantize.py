@@ -68,7 +68,11 @@ def quantize(
     where NNCF is missing.
     """
     if not calibration or not held_out:
-        raise UsageError("quantisation needs pictures to find ranges on and held-out ones to judge")
+        raise UsageError(
+            "quantisation needs pictures to find ranges on and held-out ones to judge by; "
+            f"{len(calibration)} and {len(held_out)} came: one photograph in twenty is held out, "
+            "by its name, so give more"
+        )
     _check_form(model)
     planes = _couples(_spread(calibration, CALIBRATION))
     before = psnr(model, held_out)

@@ -49,6 +49,10 @@ class Recipe:
     through: tuple[str, ...] = ()
     """Patterns of what pictures of packs went through, to learn from those only: ``h264-3?``."""
 
+    sources: str = ""
+    """What the pictures are and under which licences, in words, for the card. The only key that may
+    change while a run is under way."""
+
     leave_out: tuple[str, ...] = ()
     """Patterns of names of pictures that are not learnt from: ``screen_*``."""
 
@@ -171,7 +175,10 @@ class Recipe:
 
 
 def read(where: Path, **changes: Any) -> Recipe:
-    """Read a recipe file; ``changes`` replace what it says. Raises ``UsageError``."""
+    """Read a recipe file; ``changes`` replace what it says.
+
+    Raises ``UsageError``, also where the network costs more than its tier allows.
+    """
     try:
         content = tomllib.loads(where.read_text(encoding="utf-8"))
     except OSError as error:
@@ -180,7 +187,21 @@ def read(where: Path, **changes: Any) -> Recipe:
         raise UsageError(f"{where} is not TOML, which is text in UTF-8: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where} is not TOML: {error}") from error
-    return parse({**content, **changes}, where=str(where))
+    recipe = parse({**content, **changes}, where=str(where))
+    _check_tier(recipe, where)
+    return recipe
+
+
+def _check_tier(recipe: Recipe, where: Path) -> None:
+    network = architectures.build(recipe.architecture, scale=recipe.scale)
+    own = architectures.tier_of(network) or TIERS[-1]
+    if TIERS.index(own) > TIERS.index(recipe.tier):
+        cost = architectures.macs(network) / recipe.scale**2
+        raise UsageError(
+            f"{where}: {recipe.architecture} takes {cost:,.0f} multiply-accumulates an output "
+            f"pixel, and tier {recipe.tier} allows {architectures.CEILINGS[recipe.tier]:,}: it is "
+            f"of tier {own}"
+        )
 
 
 def parse(content: Mapping[str, Any], *, where: str) -> Recipe:

@@ -12,6 +12,7 @@ killed while they are made goes on from the last whole one.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -107,7 +108,11 @@ def _make(training: Sequence[Picture], teacher: Teacher, where: Path, *, ensembl
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as out:
-            there = out.tell()
+            fcntl.flock(out, fcntl.LOCK_EX)  # another run with this teacher may be at it
+            if where.exists():  # it was, and what was opened is the whole file, or an empty part
+                part.unlink(missing_ok=True)
+                return
+            there = out.seek(0, os.SEEK_END)
             kept = whole = 0
             while whole < len(training) and kept + training[whole].high.size <= there:
                 kept += training[whole].high.size
@@ -120,7 +125,7 @@ def _make(training: Sequence[Picture], teacher: Teacher, where: Path, *, ensembl
                 out.write(made.tobytes())
             out.flush()
             os.fsync(out.fileno())
-        part.replace(where)
+            part.replace(where)
     except OSError as error:
         raise OutputError(f"cannot write {part}: {error.strerror or error}") from error
     teacher.report(len(training), len(training))

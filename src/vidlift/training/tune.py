@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from vidlift import metrics, models, resample
-from vidlift.errors import UsageError
+from vidlift.errors import OutputError, UsageError
 from vidlift.training import checkpoint, dataset, loop, patches, restore, run, validation
 from vidlift.training.checkpoint import Checkpoint
 from vidlift.training.dataset import Dataset
@@ -23,6 +25,9 @@ from vidlift.training.recipe import Recipe
 
 RATE = 3e-3
 """Learning rate: a third of what a network begins with, for this one is there already."""
+
+NOTE = "tune.json"
+"""File in the folder of a run that says how many minutes it is for."""
 
 TIMED = 8
 """Steps that are timed to know how many go into the minutes."""
@@ -91,10 +96,12 @@ def tune(
 ) -> tuple[Checkpoint, Figures]:
     """Train for about so many minutes, decoding aside; a run that is found in ``out`` goes on.
 
-    Raises ``InputError`` for titles that are too short, small or no videos.
+    Raises ``InputError`` for titles that are too short, small or no videos, and ``UsageError``
+    where that run is for other minutes.
     """
     if not 0 < minutes < math.inf:
         raise UsageError(f"minutes are a number above 0, got {minutes:g}")
+    _note(minutes, out)
     found = dataset.load(recipe, Path())
     smallest = min(min(p.low.shape) for p in found.training)
     recipe = replace(recipe, patch=min(recipe.patch, smallest))
@@ -109,6 +116,26 @@ def tune(
         after=validation.psnr(checkpoint.averaged(state), found.held_out),
     )
     return state, figures
+
+
+def _note(minutes: float, out: Path) -> None:
+    """Keep for how long a run is, or compare with what was kept."""
+    where = out / NOTE
+    if (out / checkpoint.FILE).exists():
+        before = minutes
+        with suppress(OSError, ValueError, KeyError, TypeError):  # one from before there were notes
+            before = float(json.loads(where.read_text())["minutes"])
+        if before != minutes:
+            raise UsageError(
+                f"{out} holds a tuning of {before:g} minutes; for one of {minutes:g} give another "
+                "--out, or remove it"
+            )
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        where.write_text(json.dumps({"minutes": minutes}) + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot write the run into {out}: {error.strerror}") from error
 
 
 def _steps_before(recipe: Recipe, out: Path) -> int | None:

@@ -1,0 +1,253 @@
+"""Several films in a row, some of which cannot be played, and the keys that lead between them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from support.clips import make_clip
+from support.hands import Hands
+from support.networks import plain_network
+from support.servers import part_of, scripted
+from vidlift.cli.main import app
+from vidlift.errors import InputError, NetworkError
+from vidlift.frame import Frame
+from vidlift.player.film import Film
+from vidlift.player.options import PlayOptions
+from vidlift.player.play import play
+from vidlift.player.viewer import Viewer
+from vidlift.sinks.events import Dropped, Event, Key
+from vidlift.sinks.window import Window
+
+STARTS = {"a": 1, "b": 11, "c": 21}
+"""Where the time of each film begins, in seconds: by it they are known."""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Films that are there, one that is missing and one that is damaged, by name."""
+    folder = tmp_path_factory.mktemp("films")
+    found = {"missing": str(folder / "missing.mkv"), "damaged": str(folder / "damaged.mkv")}
+    for name, start in STARTS.items():
+        clip = make_clip(folder / f"{name}.mkv", frames=12, start=Fraction(start), sounds=0)
+        found[name] = str(clip)
+    Path(found["damaged"]).write_bytes(Path(found["a"]).read_bytes()[:300])
+    return found
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> PlayOptions:
+    where = tmp_path_factory.mktemp("net") / "s-x2.onnx"
+    where.write_bytes(plain_network(scale=2, channels=2, layers=1).data)
+    return PlayOptions(model=str(where))
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the window says."""
+    heard: list[str] = []
+    say = Viewer.say
+
+    def saying(viewer: Viewer, message: str, *, too: bool = False) -> None:
+        heard.append(message)
+        say(viewer, message, too=too)
+
+    monkeypatch.setattr(Viewer, "say", saying)
+    return heard
+
+
+def seen(hands: Hands) -> str:
+    """The films in the order in which they were shown."""
+    names = [
+        next(name for name, start in STARTS.items() if start <= at < start + 10)
+        for at in hands.shown
+    ]
+    return "".join(name for at, name in enumerate(names) if at == 0 or names[at - 1] != name)
+
+
+@pytest.mark.parametrize("broken", ["missing", "damaged"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_film_that_cannot_be_opened_does_not_end_the_rest(
+    place: int,
+    broken: str,
+    films: dict[str, str],
+    options: PlayOptions,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hands = Hands(monkeypatch)
+    wanted = [films["a"], films["c"]]
+    wanted.insert(place, films[broken])
+    receipt = play(wanted, options)
+    assert seen(hands) == "ac"
+    (warning,) = receipt.warnings
+    assert warning.startswith("not played: ")
+    assert broken in warning
+    assert len(said) == 1
+    assert broken in said[0]
+
+
+def test_a_film_that_breaks_off_is_followed_by_the_next(
+    films: dict[str, str], options: PlayOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = Film.frames
+
+    def breaking(film: Film, *, stop: float | None) -> Iterator[Frame]:
+        for count, frame in enumerate(frames(film, stop=stop)):
+            if film.where == films["b"] and count == 6:
+                raise NetworkError("the server is gone")
+            yield frame
+
+    monkeypatch.setattr(Film, "frames", breaking)
+    hands = Hands(monkeypatch)
+    receipt = play([films[name] for name in "abc"], options)
+    assert seen(hands) in ("abc", "ac"), "what was made before may be shown"
+    assert receipt.warnings == ("not played to its end: the server is gone",)
+    with pytest.raises(NetworkError, match="gone"):
+        play(films["b"], options)
+
+
+def test_where_no_film_can_be_played_the_first_error_is_raised(
+    films: dict[str, str], options: PlayOptions
+) -> None:
+    with pytest.raises(InputError, match="missing"):
+        play([films["missing"], films["damaged"]], options)
+    with pytest.raises(InputError, match="missing"):
+        play([films["missing"]] * 2, PlayOptions(model=options.model, loop=True))
+
+
+def test_over_and_over_what_fails_is_said_once(
+    films: dict[str, str], options: PlayOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = Hands(monkeypatch, (30, Key("q")))
+    receipt = play([films["a"], films["missing"]], PlayOptions(model=options.model, loop=True))
+    assert len(hands.shown) >= 30
+    assert len(receipt.warnings) == 1
+
+
+def test_the_command_plays_the_others_reports_and_ends_with_the_code_of_the_first_failure(
+    films: dict[str, str], options: PlayOptions, tmp_path: Path
+) -> None:
+    report = tmp_path / "receipt.json"
+    line = ["play", films["a"], films["missing"], films["c"], "--display", "none"]
+    ended = CliRunner().invoke(app, [*line, "-m", str(options.model), "--report", str(report)])
+    assert ended.exit_code == 3, ended.output
+    receipt = json.loads(report.read_text())
+    assert receipt["frames_out"] + sum(receipt["dropped"].values()) == 24
+    assert "missing.mkv" in receipt["warnings"][0]
+    assert ended.output.splitlines()[-1].startswith("vidlift: ")
+
+
+@pytest.mark.parametrize(
+    ("keys", "loop", "wanted"),
+    [
+        (["n"], False, "abc"),
+        (["n", "n"], False, "ac"),
+        (["n", "p"], False, "abc"),
+        (["n", "n", "n", "n"], False, "ac"),
+        (["p"], False, "abc"),
+        (["p"], True, "acabc"),
+        (["n", "n", "n", "n"], True, "abcabc"),
+    ],
+    ids=str,
+)
+def test_n_and_p_lead_from_film_to_film_and_count_each(
+    keys: list[str],
+    loop: bool,
+    wanted: str,
+    films: dict[str, str],
+    options: PlayOptions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hands = Hands(monkeypatch, *((3, Key(key)) for key in keys), at_once=True)
+    if loop:  # till each was shown once more
+        hands.script.append((12 * len(wanted) - 12, Key("q")))
+    play([films[name] for name in "abc"], PlayOptions(model=options.model, loop=loop))
+    assert seen(hands).startswith(wanted) if loop else seen(hands) == wanted
+
+
+@pytest.mark.parametrize(("key", "line"), [("n", "the last film"), ("p", "the first film")])
+def test_beyond_the_ends_of_the_list_it_says_so_and_plays_on(
+    key: str,
+    line: str,
+    films: dict[str, str],
+    options: PlayOptions,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hands = Hands(monkeypatch, (6, Key(key)))
+    play(films["a"], options)
+    assert said == [line]
+    assert hands.shown == sorted(hands.shown), "not from the beginning again"
+
+
+def test_going_back_over_a_film_that_fails_leads_to_the_one_before_it(
+    films: dict[str, str], options: PlayOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = Hands(monkeypatch, (15, Key("p")), (20, Key("q")))
+    play([films["a"], films["missing"], films["c"]], options)
+    assert seen(hands) == "aca"
+
+
+@pytest.mark.parametrize("name", ["c", "missing"])
+@pytest.mark.parametrize("key", ["m", "q"])
+def test_the_window_is_minded_while_a_film_is_opened(
+    key: str,
+    name: str,
+    films: dict[str, str],
+    options: PlayOptions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may come over a network that is slow."""
+    made, opening, minded = Film.__init__, threading.Event(), threading.Event()
+    events, waited = Window.events, []
+
+    def slowly(film: Film, where: str, **more: Any) -> None:
+        if where == films[name]:
+            opening.set()
+            waited.append(minded.wait(20))
+        made(film, where, **more)
+
+    def happening(window: Window, wait: float) -> Iterator[Event]:
+        yield from events(window, wait)
+        if opening.is_set() and not minded.is_set():
+            yield Key(key)
+            minded.set()
+
+    monkeypatch.setattr(Film, "__init__", slowly)
+    hands = Hands(monkeypatch)
+    monkeypatch.setattr(Window, "events", happening)
+    receipt = play([films["a"], films[name], films["b"]], options)
+    assert waited == [True] or key == "q"
+    rest = "" if key == "q" else "cb" if name == "c" else "b"
+    assert seen(hands) == f"a{rest}"
+    assert bool(receipt.warnings) == (key == "m" and name == "missing")
+
+
+def test_leaving_a_film_that_is_saved_says_what_is_kept(
+    films: dict[str, str],
+    options: PlayOptions,
+    said: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Hands(monkeypatch, (4, Dropped(films["c"])))
+    target = tmp_path / "kept.mkv"
+    content = Path(films["a"]).read_bytes()
+    with scripted(lambda asked: [part_of(content, asked)]) as (url, _):
+        receipt = play(f"{url}/a.mkv", PlayOptions(model=options.model, save=target, cached=False))
+    assert target.exists()
+    assert receipt.warnings == ("kept.mkv has what was received until the film was left",)
+    assert receipt.warnings[0] in said

@@ -1,0 +1,103 @@
+"""What the benchmarks keep: of runs side by side nothing is lost, and what is old is told apart."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from vidlift.evaluation import report
+from vidlift.evaluation.clips import ClipScore, SetScore
+from vidlift.evaluation.domination import Verdict
+from vidlift.evaluation.pictures import Score
+from vidlift.evaluation.report import Figures
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def benchmark(name: str) -> ModuleType:
+    spec = spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+quality, domination = benchmark("quality"), benchmark("domination")
+
+SCORE = Score(psnr=30.0, ssim=0.9, pictures=1)
+CLIP = SetScore(mean=ClipScore(**dict.fromkeys(ClipScore.__dataclass_fields__, 30.0)), clips={})
+
+
+def figures(name: str, *sets: str, sha256: str = "1", streams: tuple[str, ...] = ()) -> Figures:
+    return Figures(
+        name=name,
+        tier="m",
+        scale=4,
+        sha256=sha256,
+        setup="onnxruntime f32",
+        pictures=dict.fromkeys(sets, SCORE),
+        clips={"vid4": dict.fromkeys(streams, CLIP)} if streams else {},
+    )
+
+
+def test_runs_side_by_side_lose_nothing_of_one_another(tmp_path: Path) -> None:
+    where = tmp_path / "quality.json"
+    quality.keep(where, figures("a", "Set5", streams=("clean",)))
+    # Another run began before that, and knows nothing of it.
+    quality.keep(where, figures("b", "Set5"))
+    kept = quality.keep(where, figures("a", "Set14", streams=("h264-28",)))
+    assert kept == report.load(where)
+    (a, b) = kept
+    assert (a.name, set(a.pictures), set(a.clips["vid4"])) == (
+        "a",
+        {"Set5", "Set14"},
+        {"clean", "h264-28"},
+    )
+    assert (b.name, set(b.pictures)) == ("b", {"Set5"})
+    assert [file.name for file in tmp_path.iterdir()] == ["quality.json"]
+
+
+def test_a_network_that_was_trained_anew_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    where = tmp_path / "quality.json"
+    quality.keep(where, figures("a", "Set5", "Set14"))
+    (kept,) = quality.keep(where, figures("a", "Set5", sha256="2"))
+    assert (kept.sha256, set(kept.pictures)) == ("2", {"Set5"})
+
+
+def test_a_write_that_fails_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = tmp_path / "quality.json"
+    quality.keep(where, figures("a", "Set5"))
+
+    def fails(part: Path, *_: object, **__: object) -> None:
+        part.write_text("half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "save", fails)
+    with pytest.raises(KeyboardInterrupt):
+        quality.keep(where, figures("b", "Set5"))
+    assert [each.name for each in report.load(where)] == ["a"]
+
+
+def verdict(ours: str, setup: str) -> Verdict:
+    setups = (setup, "openvino bf16")
+    return Verdict(peer="p", scale=4, ours=ours, share=0.5, margin=0.1, worst="Set5", setups=setups)
+
+
+def test_quality_that_is_taken_for_granted_is_named() -> None:
+    verdicts = [
+        verdict("a", "openvino f32"),
+        verdict("b", "openvino mixed"),
+        verdict("c", "openvino mixed"),
+        verdict("c", "openvino bf16"),
+    ]
+    measured = [figures("b"), Figures(name="c", tier="m", scale=4, setup="openvino bf16")]
+    found = domination.granted(verdicts, measured)
+    assert found == ["b in mixed", "c in mixed"]
