@@ -47,7 +47,8 @@ def main() -> None:
     found: list[Figures] = []
     every = _kept(where)
     for scale in options.scales:
-        for subject in (None, *_subjects(options.peers, scale, options.only)):
+        chosen = _subjects(options.peers, scale, options.only)
+        for subject in (None, *chosen) if chosen else ():  # bicubic first
             figures = report.about(subject, scale=scale, setup=setup)
             known = {_key(each): each for each in _kept(where)}.get(_key(figures), figures)
             measured = _measure(subject, known, tests, sent, setup=setup, threads=options.threads)
