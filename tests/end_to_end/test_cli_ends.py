@@ -100,6 +100,13 @@ class TestHome:
         assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A film of several blocks."""
+    folder = tmp_path_factory.mktemp("long")
+    return make_clip(folder / "film.mkv", frames=200, width=320, height=240).read_bytes()
+
+
 GONE = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
@@ -140,6 +147,41 @@ class TestSignals:
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("number", GONE)
+    def test_what_upscale_received_half_of_is_not(
+        self, number: signal.Signals, long: bytes, tmp_path: Path
+    ) -> None:
+        stalled = Event()
+
+        def half(asked: Asked) -> Iterable[bytes]:
+            yield part_of(long, asked)[: len(long) // 2]
+            stalled.set()
+            asked.gone.wait(60)
+
+        with scripted(half) as (url, _):
+            line = ["upscale", f"{url}/film.mkv", str(tmp_path / "big.mkv"), "--no-progress"]
+            ended = _told_to_go([*line, "--save", str(tmp_path / "film.mkv")], number, stalled)
+        assert ended.stderr.splitlines()[-1] == f"vidlift: {_SAID[number]}"
+        assert ended.returncode == 128 + number
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("number", GONE)
+    def test_what_came_is_kept_where_only_its_rest_was_fetched(
+        self, number: signal.Signals, long: bytes, tmp_path: Path
+    ) -> None:
+        target = tmp_path / "film.mkv"
+        with scripted(lambda asked: [part_of(long, asked)]) as (url, _):
+            line = [f"{url}/film.mkv", number.name, str(target)]
+            ended = subprocess.run(
+                [sys.executable, "-c", _FETCHING_THE_REST, *line],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert ended.stderr.splitlines()[-1] == f"vidlift: {_SAID[number]}"
+        assert ended.returncode == 128 + number
+        assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+    @pytest.mark.parametrize("number", GONE)
     def test_finished_segments_are_kept(self, number: signal.Signals, tmp_path: Path) -> None:
         clip, big = make_clip(tmp_path / "clip.mp4", frames=250), tmp_path / "big.mp4"
         command = [sys.executable, "-c", _UPSCALING, number.name, "upscale", str(clip), str(big)]
@@ -151,6 +193,12 @@ class TestSignals:
         assert ended.stderr.splitlines()[-1] == f"vidlift: {_SAID[number]}"
         assert not big.exists()
         assert len(list((tmp_path / "big.mp4.vidlift-job").glob("*.nut"))) == 1
+
+    def test_several_that_come_together_are_one(self) -> None:
+        ended = subprocess.run(
+            [sys.executable, "-c", _TOGETHER], capture_output=True, text=True, check=False
+        )
+        assert (ended.stdout, ended.stderr) == ("ended by SIGHUP\n" * 2, "")
 
     def test_who_ignores_a_closed_terminal_is_not_ended_by_it(self, tmp_path: Path) -> None:
         clip, big = make_clip(tmp_path / "clip.mp4", frames=250), tmp_path / "big.mp4"
@@ -201,6 +249,45 @@ number = signal.Signals[sys.argv.pop(1)]
 run()
 """
 """Sends itself a signal in the second segment, and would again, as terminals do that are closed."""
+
+
+_FETCHING_THE_REST = """
+import signal, sys
+from vidlift.client.fetch import HttpFile
+from vidlift.cli import run
+from vidlift.player.film import Film
+finish = Film.finish
+def told(film, *, ended):
+    take = HttpFile._take
+    def taken(file):
+        signal.raise_signal(number)
+        return take(file)
+    HttpFile._take = taken
+    return finish(film, ended=True)
+Film.finish = told
+_, url, name, target = sys.argv
+number = signal.Signals[name]
+sys.argv[1:] = ["play", url, "--display", "none", "-s", "2", "-m", "bicubic-x2", "--no-cache",
+                "--duration", "0.2", "--save", target]
+run()
+"""
+"""Sends itself a signal when the film is left and a block is missing."""
+
+
+_TOGETHER = """
+import os, signal
+from vidlift.cli import ending
+for begin in (ending.listen, ending.only_once):
+    begin()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGHUP])
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGHUP)
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM, signal.SIGHUP])
+    except KeyboardInterrupt as stop:
+        print(stop)
+"""
+"""As when a machine is shut down, and its terminals close."""
 
 
 def _told_to_go(

@@ -67,6 +67,7 @@ class TestTracks:
         (("--duration", 0), "a duration is"),
         (("--threads", 0), "at least one thread"),
         (("--threads", -3), "at least one thread"),
+        (("--threads", 1_000_000_000), "at most 1024"),
         (("--scale", "5"), "scale 5"),
         (("--scale", "x"), "none of auto, 2, 3, 4"),
         (("--display", "tv"), "display 'tv'"),
@@ -80,3 +81,16 @@ def test_numbers_that_are_none(
     ended = vidlift("play", clip, "--display", "none", *options, *dry)
     assert ended.code == 2
     assert said in ended.complaint
+
+
+@pytest.mark.parametrize(
+    ("options", "remarks"),
+    [(("--duration", "0"), 0), (("--dry-run",), 0), (("--duration", "0.1"), 1)],
+)
+def test_that_there_is_no_screen_is_said_once_it_matters(
+    options: tuple[str, ...], remarks: int, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    ended = vidlift("play", clip, "-s", 2, "-m", "bicubic-x2", *options)
+    assert ended.err.count("no screen found") == remarks

@@ -100,6 +100,8 @@ def test_a_chart_is_looked_at_before_the_work(
     [
         ("bench --rounds 1000000000", "at most 10000"),
         ("bench --threads 0", "at least one thread"),
+        ("model eval xs-x2 --data . --threads 1000000000", "1<=x<=1024"),
+        ("model train none.toml --threads 1000000000", "1<=x<=1024"),
         ("bench --engine foo", "no engine named 'foo'"),
         ("demo --display tv --out demo", "display 'tv'"),
     ],

@@ -152,8 +152,8 @@ def test_a_video_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_text("no film")
     with pytest.raises(InputError):
-        publish(broken, tmp_path / "library", SMALL)
-    assert list(titles(tmp_path / "library")) == []
+        publish(broken, tmp_path / "films" / "library", SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.mp4"]
 
 
 def test_segments_follow_one_another(tmp_path: Path) -> None:

@@ -360,7 +360,7 @@ def test_what_cannot_be_served_is_one_line(
     [
         (["../film"], "a path in a library"),
         (["https://x.example/film"], "a path in a library"),
-        (["film", "--depth", "3"], "cannot be covered"),
+        (["film", "--depth", "3"], "'film' has 1 folders, 3 cannot be covered"),
         (["film", "--hours", "inf"], "--hours"),
         (["film", "--hours", "0"], "--hours"),
         (["film", "--hours", "nan"], "--hours"),

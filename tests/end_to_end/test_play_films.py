@@ -17,7 +17,7 @@ from support.hands import Hands
 from support.networks import plain_network
 from support.servers import part_of, scripted
 from vidlift.cli.main import app
-from vidlift.errors import InputError, NetworkError
+from vidlift.errors import InputError, NetworkError, UsageError
 from vidlift.frame import Frame
 from vidlift.player.film import Film
 from vidlift.player.options import PlayOptions
@@ -126,6 +126,27 @@ def test_where_no_film_can_be_played_the_first_error_is_raised(
         play([films["missing"], films["damaged"]], options)
     with pytest.raises(InputError, match="missing"):
         play([films["missing"]] * 2, PlayOptions(model=options.model, loop=True))
+
+
+@pytest.mark.parametrize("name", ["ftp://here/a.mkv", "http://a b/c.mkv"])
+def test_a_name_that_is_none_is_refused_before_anything_is_played(
+    name: str, films: dict[str, str], options: PlayOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = Hands(monkeypatch)
+    with pytest.raises(UsageError):
+        play([films["a"], name], options)
+    assert not hands.shown
+
+
+def test_a_name_that_is_none_among_those_dropped_is_passed_over(
+    films: dict[str, str], options: PlayOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = [films["b"], "ftp://here/a.mkv", films["c"]]
+    hands = Hands(monkeypatch, *((3, Dropped(name)) for name in dropped), at_once=True)
+    receipt = play(films["a"], options)
+    assert seen(hands) == "abc"
+    (warning,) = receipt.warnings
+    assert warning.startswith("not played: ftp://here/a.mkv")
 
 
 def test_over_and_over_what_fails_is_said_once(

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from threading import Event as Happened
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from support.networks import plain_network
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.client.download import BLOCK
 from vidlift.client.fetch import FORWARD_BLOCKS
+from vidlift.frame import Frame
 from vidlift.player.film import Film
 from vidlift.player.options import PlayOptions
 from vidlift.player.play import play
@@ -29,6 +32,12 @@ SILENCE = 40
 
 PATIENCE = 15
 """Seconds after which a program that should have ended waits for the server."""
+
+GIVEN = 160 * BLOCK
+"""Bytes of a film that begins to play and then stands."""
+
+STANDS = 100
+"""Rests of the loop without a picture after which it does."""
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +51,14 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("silent")
     options = {"qp": "0", "g": "12", "preset": "ultrafast"}
-    film = make_clip(folder / "lossless.mp4", frames=96, width=640, height=480, options=options)
+    shape: Any = {"frames": 96, "width": 640, "height": 480}
+    film = make_clip(folder / "lossless.mp4", **shape, options=options)
     assert film.stat().st_size / BLOCK > 4 * FORWARD_BLOCKS, "the end is not at hand"
-    return files_of(publish_film(folder)) | {"/film.mp4": film.read_bytes()}
+    in_order = {"movflags": "faststart"}  # one request is enough
+    other = make_clip(folder / "o.mp4", **shape, sounds=0, options=options, muxing=in_order)
+    assert other.stat().st_size > 2 * GIVEN, "it stands before its end"
+    films = {"/film.mp4": film.read_bytes(), "/other.mp4": other.read_bytes()}
+    return files_of(publish_film(folder)) | films
 
 
 class Silent:
@@ -148,4 +162,34 @@ def test_who_seeks_may_leave(
             play(url + path, options)
     assert server.reached.is_set()
     assert not capsys.readouterr().err
+    assert not server.waited.is_set()
+
+
+@pytest.mark.parametrize("keys", ["left", "space c"])
+def test_who_seeks_while_the_film_stands_may_leave(
+    keys: str, files: dict[str, bytes], network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reads a file cannot be torn from the server: it may yet be wanted."""
+    server = Silent(files, "other.mp4", given=GIVEN)
+    show, events = Window.show, Window.events
+    pressed = iter([*map(Key, keys.split()), Key("q")])
+    rests = 0
+
+    def showing(window: Window, frame: Frame, **more: Any) -> None:
+        nonlocal rests
+        rests = 0
+        show(window, frame, **more)
+
+    def pressing(window: Window, wait: float) -> Iterator[Event]:
+        nonlocal rests
+        yield from events(window, wait)
+        rests += 1
+        if server.reached.is_set() and rests > STANDS:
+            yield from islice(pressed, 1)
+
+    monkeypatch.setattr(Window, "show", showing)
+    monkeypatch.setattr(Window, "events", pressing)
+    with scripted(server) as (url, _):
+        play(f"{url}/other.mp4", PlayOptions(model=str(network), cached=False))
+    assert not list(pressed)
     assert not server.waited.is_set()

@@ -33,17 +33,18 @@ def make_clip(
     pix_fmt: str = "yuv420p",
     sounds: int = 1,
     options: dict[str, str] | None = None,
+    muxing: dict[str, str] | None = None,
     tags: dict[str, Any] | None = None,
 ) -> Path:
     """Write a drifting zone plate with ``sounds`` tracks of a sine; the ending says the container.
 
     ``times`` are those of the pictures, for a variable rate; else they lie ``1 / rate`` apart from
-    ``start`` on. ``options`` go to the encoder, ``tags`` are set on it (``color_range``, …). Sound
-    lasts from zero to the end of the pictures.
+    ``start`` on. ``options`` go to the encoder, ``muxing`` to what writes the container, ``tags``
+    are set on the encoder (``color_range``, …). Sound lasts from zero to the end of the pictures.
     """
     if times is None:
         times = [start + index / rate for index in range(frames)]
-    with av.open(str(where), "w") as container:
+    with av.open(str(where), "w", options=muxing or {}) as container:
         video: Any = container.add_stream(codec, rate=rate, options=options or {"preset": "fast"})
         video.width, video.height, video.pix_fmt = width, height, pix_fmt
         video.codec_context.time_base = video.time_base = TICK

@@ -126,6 +126,22 @@ def test_closing_wakes_what_is_upstream_where_it_waits() -> None:
     assert not upstream.closed_in.is_alive()
 
 
+def test_what_begins_to_wait_after_it_was_woken_is_woken_again() -> None:
+    upstream = Stepped()
+    lost = [1]
+
+    def wake() -> None:
+        if not lost:
+            upstream.allow(1)
+        lost.clear()
+
+    made_ahead = ahead(upstream, depth=1, wake=wake)
+    wait_until_asked(upstream)
+    made_ahead.close()
+    assert upstream.closed_in is not None
+    assert not upstream.closed_in.is_alive()
+
+
 def test_what_has_ended_is_not_woken() -> None:
     """What wakes it may stop what another goes on with."""
     woken: list[int] = []

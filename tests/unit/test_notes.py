@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidlift.errors import UsageError
-from vidlift.jobs.notes import Lines, alone, read_note, write_whole
+from vidlift.jobs.notes import Lines, alone, gone_if_empty, read_note, write_whole
 
 ROWS: list[dict[str, Any]] = [{"n": 0}, {"n": 1, "name": "zwölf\n"}, {"n": 2, "list": [1, 2]}]
 
@@ -68,3 +68,14 @@ def test_a_note_that_cannot_be_read_is_none(tmp_path: Path, content: bytes | Non
     write_whole(where, b'{"a": 1}')
     assert read_note(where) == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["note.json"]
+
+
+def test_folders_made_for_nothing_are_gone_again(tmp_path: Path) -> None:
+    made = tmp_path / "there" / "new" / "newer" / "title"
+    (tmp_path / "there").mkdir()
+    with gone_if_empty(made):
+        made.parent.mkdir(parents=True)
+    assert not any((tmp_path / "there").iterdir())
+    with gone_if_empty(made):
+        made.mkdir(parents=True)
+    assert made.is_dir()

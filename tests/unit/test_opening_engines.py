@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from support.shared import PACKAGES, require
 from vidlift import engines, models
-from vidlift.engines import CHOICES, ENGINES, open_engine
+from vidlift.engines import CHOICES, ENGINES, MOST_THREADS, open_engine
 from vidlift.errors import ModelError, UsageError
 
 MODEL = models.kernel(scale=2)
@@ -119,6 +119,7 @@ def test_a_model_that_it_cannot_run(engine: str, bits: int) -> None:
         open_engine(broken, engine=engine).run(planes, bits=bits)
 
 
-def test_no_thread_at_all() -> None:
-    with pytest.raises(UsageError, match="at least one thread, got 0"):
-        open_engine(MODEL, threads=0)
+@pytest.mark.parametrize("threads", [0, MOST_THREADS + 1])
+def test_no_thread_at_all_or_too_many(threads: int) -> None:
+    with pytest.raises(UsageError, match=f"at least one thread and at most 1024, got {threads}"):
+        open_engine(MODEL, threads=threads)

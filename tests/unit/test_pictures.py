@@ -92,3 +92,12 @@ def test_a_broken_picture_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"broken\.png"):
         pictures.score(pictures.bicubic(2), tmp_path, scale=2)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_samples_of_more_than_8_bits_are_refused(kind: type, tmp_path: Path) -> None:
+    """Pillow would cut them off at 255, and what is all white is measured without any error."""
+    noise = np.random.default_rng(0).integers(0, 65536, (32, 32))
+    Image.fromarray(noise.astype(kind)).save(tmp_path / "deep.tiff")
+    with pytest.raises(InputError, match=r"deep\.tiff has samples of 16 bits"):
+        pictures.score(pictures.bicubic(2), tmp_path, scale=2)

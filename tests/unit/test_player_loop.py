@@ -279,6 +279,13 @@ def test_before_its_first_picture_a_seek_goes_on_from_the_one_before() -> None:
     assert player.play(pictures, ready_at=lambda _index: 1.0, at=105.0) == SeekTo(110.0)
 
 
+def test_after_a_seek_beyond_the_end_another_goes_on_from_the_end() -> None:
+    player = Player()
+    player.world.press(0.5, "left")
+    pictures = film(240, start=100)
+    assert player.play(pictures, ready_at=lambda _index: 1.0, at=114.0) == SeekTo(105.0)
+
+
 def test_a_stop_ends_it() -> None:
     player = Player(speaker_rate=48_000)
     player.play(film(24), seconds_of_sound=60, stop=1.0)

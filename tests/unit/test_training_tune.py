@@ -117,6 +117,7 @@ def test_a_model_is_tuned_on_a_title(
     report = json.loads((tmp_path / "r.json").read_text())
     assert (report["frames"], report["held_out"], report["steps"]) == (12, 6, 60)
     assert report["after"] > report["before"]
+    assert f"{report['gain']:+.2f} over bicubic" in " ".join(ended.out.split())
     assert report["gain"] == pytest.approx(report["after"] - report["bicubic"], abs=2e-3)
     made = tmp_path / "out" / "s-x2-some-title-2024.onnx"
     assert models.describe(made).tier == "s"

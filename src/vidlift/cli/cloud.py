@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import sys
 import time
 from math import isnan
@@ -185,7 +184,7 @@ def live(
     name: Annotated[str, typer.Option(help="Name of the title.")] = "live",
     window: Annotated[int, typer.Option(help="Segments in the list.", min=3, max=1000)] = 8,
 ) -> None:
-    """Offer what comes in as a live film, until it ends (Ctrl-C, SIGTERM).
+    """Offer what comes in as a live film, until it ends (Ctrl-C, SIGTERM, SIGHUP).
 
     A list of the newest segments slides along; `serve` or any web server delivers it meanwhile.
     """
@@ -207,22 +206,12 @@ def live(
         if count == 1:
             err.print(f"vidlift: live in {where}; Ctrl-C ends it", soft_wrap=True)
 
-    # Viewers are told in either case, once: whoever is impatient does not stop that.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _stop)
+    ending.only_once()  # viewers are told of the end: whoever is impatient does not stop that
     entry = sys.stdin.buffer if source == "-" else Path(source)
     title = go_live(entry, library, options, tell=tell)
     for warning in title.card["warnings"]:
         warn(warning)
     out.print(f"{where} has ended")
-
-
-def _stop(_number: int, _frame: object) -> None:
-    """Interrupt what is under way; what it does about it is not interrupted."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: None)
-    raise KeyboardInterrupt
 
 
 @cloud.command()

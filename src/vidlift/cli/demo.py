@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vidlift.cli.console import err, out
-from vidlift.cli.play import default_display
+from vidlift.cli.play import default_display, say_no_screen
 from vidlift.cli.receipt_table import print_receipt
 
 
@@ -34,6 +34,8 @@ def demo(
     from vidlift.player.options import PlayOptions
 
     options = PlayOptions(display=display or default_display())
+    if display is None and options.display == "none":
+        say_no_screen()
     found = run_demo(
         folder,
         display=options.display,

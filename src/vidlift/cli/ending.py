@@ -12,6 +12,8 @@ _listening = Event()
 
 _NUMBERS = (signal.SIGTERM, signal.SIGHUP)
 
+_ALL = (signal.SIGINT, *_NUMBERS)
+
 
 class Ended(KeyboardInterrupt):
     """A signal came that ends programs; whatever sees to Ctrl-C sees to it."""
@@ -36,17 +38,34 @@ def let_be() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
+def only_once() -> None:
+    """Hear of the first, Ctrl-C among them, and of none after it: for what has to end in order."""
+    for number in _ALL:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end_once)
+
+
 def told(stop: KeyboardInterrupt) -> tuple[str, int]:
     """What to say of the end of the program, and its exit code. A second Ctrl-C that comes while
     that is said is ignored, where this is the program and no test of it.
     """
     if _listening.is_set():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, _pass_over)
     return str(stop) or "interrupted", getattr(stop, "exit_code", INTERRUPTED)
 
 
 def _end(number: int, _frame: object) -> None:
     # Shells tell of a closed terminal a second time: that is not to stop what is done about it.
     for each in _NUMBERS:
-        signal.signal(each, signal.SIG_IGN)
+        signal.signal(each, _pass_over)
     raise Ended(number)
+
+
+def _end_once(number: int, _frame: object) -> None:
+    for each in _ALL:
+        signal.signal(each, _pass_over)
+    raise KeyboardInterrupt if number == signal.SIGINT else Ended(number)
+
+
+def _pass_over(_number: int, _frame: object) -> None:
+    """Nothing. Of one that came in the same moment and is ``SIG_IGN`` now, Python complains."""

@@ -61,7 +61,7 @@ def evaluate(
             "in float32.",
         ),
     ] = "f32",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the runtime.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads of the runtime.")] = 2,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write all figures as JSON.")
     ] = None,

@@ -22,7 +22,11 @@ def prune(
     ],
     *,
     to: Annotated[
-        str, typer.Option(metavar="ARCHITECTURE", help="A smaller one, such as plain-16x6.")
+        str,
+        typer.Option(
+            metavar="TIER|ARCHITECTURE",
+            help="xs, s, m or l, for what of that size loses least, or one such as plain-16x6.",
+        ),
     ],
     data: Data = Path(),
 ) -> None:
@@ -54,8 +58,9 @@ def prune(
         raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
     checkpoint.save(folder / checkpoint.FILE, pruned.state)
     layers = ", ".join(map(str, sorted(pruned.layers))) or "none"
+    now = pruned.state.recipe.architecture
     out.print(
-        f"{folder}: {state.recipe.architecture} to {to}; body layers taken out: {layers}; "
+        f"{folder}: {state.recipe.architecture} to {now}; body layers taken out: {layers}; "
         f"{pruned.channels} channels left",
         soft_wrap=True,
     )

@@ -42,7 +42,7 @@ Steps = Annotated[
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where.")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Threads on a CPU.  [default: as measured]"),
+    typer.Option(min=1, max=1024, metavar="N", help="Threads on a CPU.  [default: as measured]"),
 ]
 
 Bf16 = Annotated[

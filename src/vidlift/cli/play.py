@@ -136,6 +136,8 @@ def play(
         return
     from vidlift.player.play import play_all
 
+    if display is None and options.display == "none":
+        say_no_screen()
     fresh = save is not None and not save.exists()
     try:
         receipt, failure = play_all(sources, options)
@@ -210,6 +212,8 @@ def default_display() -> str:
     on_screen = sys.platform != "linux" or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
-    if not on_screen:
-        err.print("vidlift: no screen found: playing without a window (--display none)")
     return "window" if on_screen else "none"
+
+
+def say_no_screen() -> None:
+    err.print("vidlift: no screen found: playing without a window (--display none)")

@@ -23,8 +23,8 @@ class Pipe:
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self._waker, self._woken = socketpair()
-        self.interrupted = False
-        """Whether somebody pressed Ctrl-C in ``read``: FFmpeg, which calls it, loses errors."""
+        self.interrupted: KeyboardInterrupt | None = None
+        """What came in ``read`` when somebody pressed Ctrl-C: FFmpeg, which calls it, loses it."""
 
     def read(self, size: int) -> bytes:
         """Bytes as they come, none at the end, or once it was woken."""
@@ -34,8 +34,8 @@ class Pipe:
             while not ready:  # not in one wait: see ``STIR``
                 ready, _, _ = select([pipe, woken], [], [], STIR)
             return b"" if woken in ready else os.read(pipe, size)
-        except KeyboardInterrupt:
-            self.interrupted = True
+        except KeyboardInterrupt as stop:
+            self.interrupted = stop
             self.wake()
             return b""
 

@@ -26,7 +26,7 @@ from vidlift.cloud.broadcast import SEGMENT, Broadcast, Laddered, LiveOptions
 from vidlift.cloud.feed import Listener, Onward, Pipe
 from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
 from vidlift.errors import OutputError, UsageError
-from vidlift.jobs.notes import alone
+from vidlift.jobs.notes import alone, gone_if_empty
 from vidlift.stages.ahead import ahead
 
 __all__ = ["LiveOptions", "Tell", "go_live"]
@@ -77,8 +77,9 @@ def go_live(
             entry: Any = pipe or source
             split = stack.enter_context(closing(Onward(entry, name=name)))
         finally:
-            if pipe is not None and pipe.interrupted:
-                raise KeyboardInterrupt
+            if pipe is not None and pipe.interrupted is not None:
+                raise pipe.interrupted
+        stack.enter_context(gone_if_empty(where))
         stack.enter_context(_broadcasting(where))
         broadcast = Broadcast(split, where, options)
         try:

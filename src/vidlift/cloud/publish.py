@@ -27,7 +27,7 @@ from vidlift.cloud.sounds import SoundTrack, write_sounds
 from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import InputError, OutputError, UsageError
 from vidlift.jobs.join import Picture, join
-from vidlift.jobs.notes import sync, write_whole
+from vidlift.jobs.notes import gone_if_empty, sync, write_whole
 from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
 from vidlift.sinks.gop import GOP_CODECS, GopOptions
 from vidlift.sources import is_url, open_bytes
@@ -109,7 +109,7 @@ def publish(
         kind = "a title of another video or other options" if there else "something else"
         raise OutputError(f"{where} is there already, {kind}; --overwrite replaces a title")
     work = where.with_name(f".{name}.vidlift-job")
-    with _writing(where), open_journal(work, identity, version) as journal:
+    with _writing(where), gone_if_empty(where), open_journal(work, identity, version) as journal:
         _make(video, name, options, journal, report)
         _appear(journal, where, old=there)
     title = read_title(where)

@@ -56,7 +56,7 @@ class Keys:
             raise UsageError(f"a path in a library is signed, like film/master.m3u8; got {path!r}")
         depth = len(parts) if depth is None else depth
         if not 0 <= depth <= min(len(parts), 99):
-            raise UsageError(f"{path} has {len(parts)} folders, {depth} cannot be covered")
+            raise UsageError(f"{path!r} has {len(parts)} folders, {depth} cannot be covered")
         name = next(iter(self.secrets))
         proof = _proof(self.secrets[name], parts[:depth], expires)
         slash = "/" if path.endswith("/") else ""

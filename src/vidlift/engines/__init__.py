@@ -40,6 +40,10 @@ CHOICES = {
 """Devices: the engines that are tried for each, in order, until one can be opened."""
 
 
+MOST_THREADS = 1024
+"""More than any machine has cores; runtimes would take what memory there is for them."""
+
+
 def open_engine(model: Model, *, engine: str = "auto", threads: int | None = None) -> Engine:
     """Load ``model`` into an engine by name; ``threads`` defaults to every core this process has.
 
@@ -73,5 +77,7 @@ def check(engine: str, *, threads: int | None = None) -> None:
     if engine not in CHOICES and engine not in ENGINES:
         names = ", ".join((*CHOICES, *ENGINES))
         raise UsageError(f"no engine named {engine!r}; there are {names}")
-    if threads is not None and threads < 1:
-        raise UsageError(f"an engine needs at least one thread, got {threads}")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UsageError(
+            f"an engine needs at least one thread and at most {MOST_THREADS}, got {threads}"
+        )

@@ -165,6 +165,8 @@ def _fitted(engine: Engine) -> runtimes.Run:
 
 def _case(path: Path, scale: int) -> Case:
     with _opened(path) as picture:
+        if picture.mode == "F" or picture.mode.startswith("I"):  # Pillow would make it all white
+            raise InputError(f"{path} has samples of 16 bits or more; pictures of 8 are measured")
         high = np.asarray(picture.convert("RGB"))
     height, width = (side - side % scale for side in high.shape[:2])
     high = high[:height, :width]

@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,18 @@ def alone(lock: Path, *, busy: str) -> Iterator[None]:
         except OSError as error:
             raise UsageError(busy) from error
         yield
+
+
+@contextmanager
+def gone_if_empty(made: Path) -> Iterator[None]:
+    """Those folders above ``made`` that are not there yet go again if they are empty in the end."""
+    fresh = [folder for folder in made.parents if not folder.exists()]
+    try:
+        yield
+    finally:
+        for folder in fresh:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
 
 
 def read_note(where: Path) -> Any:

@@ -170,7 +170,7 @@ class Loop:
         self.time = NOT_BEGUN
         """Media time as the loop last saw it. Other threads may look."""
 
-        self.position = span.start if at is None else at
+        self.position = span.start if at is None else span.inside(at)
         """Where the film is, as the viewer sees it: also before it begins."""
 
     def run(
@@ -333,8 +333,7 @@ class Loop:
         if leave is not None and not isinstance(self._leave, Quit):
             self._leave = leave
         if isinstance(leave, SeekTo):
-            end = math.inf if self._span.end is None else self._span.end
-            self.position = min(max(leave.time, self._span.start), end)
+            self.position = self._span.inside(leave.time)
 
     def _cover(self) -> bool:
         """Lay over the film what the viewer is to see; whether that changed."""

@@ -24,7 +24,7 @@ from vidlift.player.viewer import Leave, Open, OtherFilm, OtherSound, Quit, Seek
 from vidlift.receipt import Receipt
 from vidlift.sinks.speaker import Speaker
 from vidlift.sinks.window import Window
-from vidlift.sources import labels
+from vidlift.sources import check_name, labels
 from vidlift.stages.ahead import Aside, ahead
 from vidlift.stages.pair import pair
 
@@ -59,6 +59,8 @@ def play_all(
     """
     if not films:
         raise UsageError("there is nothing to play")
+    for where in films:
+        check_name(where)
     if options is not None and options.save is not None and len(films) > 1:
         raise UsageError(f"one film can be saved as {options.save.name}, not {len(films)}")
     with ExitStack() as stack:
@@ -162,12 +164,14 @@ class _Session:
         if self._loop is None:
             return made(where)
         self._viewer.offer(())
-        at, leave, opening = self._loop.position, None, Aside(partial(made, where))
+        at, opening = self._loop.position, Aside(partial(made, where))
         while not opening.ready:
-            leave = self._make_loop(at).wait(opening)
-            if isinstance(leave, Quit):
+            if isinstance(self._make_loop(at).wait(opening), Quit):
                 return None  # it is left behind: a server that is silent holds nobody up
-        return opening.result()
+        try:
+            return opening.result()
+        except UsageError as error:  # of its name: the run is not to end for that
+            raise InputError(str(error)) from error
 
     def _tell(self, error: VidliftError, warning: str) -> None:
         """Say what is wrong with a film."""
@@ -257,13 +261,27 @@ class _Session:
                 chunks = threads.enter_context(closing(ahead(film.sound, depth=CHUNKS_AHEAD)))
                 sound = Feeder(chunks, self._speaker, loudness=self._viewer.loudness)
             threads.callback(split.stop)  # before the threads are waited for
-            leave: Leave | None = Quit()  # unless it comes to its end
             try:
                 leave = loop.run(frames, sound, stop=stop)
-                return leave
-            finally:
-                if isinstance(leave, (Quit, OtherFilm)):
-                    film.give_up()  # a server that is silent holds nobody up
+            except BaseException:
+                film.give_up()
+                raise
+            if leave is None and stop is not None:
+                film.give_up()
+                return None
+            return self._come_to_rest(loop, threads)
+
+    def _come_to_rest(self, loop: Loop, threads: ExitStack) -> Leave | None:
+        """End what takes from the film, which a silent server may hold up; tells why it is left."""
+        leave: Leave | None = Quit()  # where the wait is interrupted
+        resting = Aside(threads.pop_all().close)
+        try:
+            leave = loop.wait(resting)
+        finally:
+            if isinstance(leave, (Quit, OtherFilm)):
+                self._film.give_up()
+            resting.result()
+        return leave
 
     def _make_loop(self, at: float | None) -> Loop:
         self._loop = Loop(
@@ -292,10 +310,12 @@ class _Session:
                 (at,) = seeking
                 return at, leave
         except InputError:
-            if self._film.saving is not None:
+            if film.saving is not None:
                 raise
             self._viewer.say("it cannot be sought in: from the beginning")
-            again = Film(self._film.where, cached=self._options.cached, sound=self._sound)
+            again = self._open_film(film.where)
+            if again is None:
+                return None, Quit()
             self._leave_film(ended=False)
             self._begin(again)
             self._viewer.offer(again.words)

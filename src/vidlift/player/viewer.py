@@ -89,6 +89,10 @@ class Span:
     live: bool = False
     """Whether it is received as it happens, so that the only seek is to what happens now."""
 
+    def inside(self, time: float) -> float:
+        """The time, or the end of the film that lies nearest to it."""
+        return min(max(time, self.start), math.inf if self.end is None else self.end)
+
     def share(self, time: float) -> float:
         if self.end is None or self.end <= self.start:
             return 0.0

@@ -93,14 +93,16 @@ class Keeper:
     def finish(self, *, whole: bool = False) -> str | None:
         """Make the file; returns why there is none, None where there is. Call it once.
 
-        ``whole``: the film came to its end, so fetch what little of it is missing. Raises
-        ``OutputError``: what was received then stays in the folder that the message names.
+        ``whole``: the film came to its end, so fetch what little of it is missing; Ctrl-C ends
+        that, and the file is made before it is handed on. Raises ``OutputError``: what was
+        received then stays in the folder that the message names.
         """
+        stop = self._kept.fetch_rest() if whole else None
         part = self._folder / f"whole{self._target.suffix.lower()}"
         try:
             if self._kept.failed is not None:
                 raise self._kept.failed
-            made = self._kept.write(part, whole=whole)
+            made = self._kept.write(part)
             if made:
                 with part.open("rb") as content:
                     os.fsync(content.fileno())
@@ -112,6 +114,8 @@ class Keeper:
                 f"{self._target} was not saved: {reason}; what came is in {self._folder}"
             ) from error
         self.abandon()
+        if stop is not None:
+            raise stop
         return None if made else f"{self._target} was not saved: nothing was received"
 
     def abandon(self) -> None:
@@ -202,9 +206,11 @@ class _Segments:
                 return codecs_of(kept_streams(entry).values())
         return []
 
-    def write(self, target: Path, *, whole: bool) -> bool:
+    def fetch_rest(self) -> None:
+        """Nothing: what came is all that there is."""
+
+    def write(self, target: Path) -> bool:
         """Make the file; False where there is nothing to make it of."""
-        del whole  # what came is all that there is
         pictures, sound = (
             list(_stretches(sorted(each.values(), key=lambda s: s.piece.start)))
             for each in self._stored.values()
@@ -308,11 +314,22 @@ class _Blocks:
             if target.suffix.lower() == PICKY or not self._fits(entry, target):
                 check_codecs(target.name, codecs_of(kept_streams(entry).values()))
 
-    def write(self, target: Path, *, whole: bool) -> bool:
+    def fetch_rest(self) -> BaseException | None:
+        """Fetch what is missing, as far as it can be had; returns Ctrl-C, if that ended it."""
+        size = self._file.size
+        try:
+            for index in range(-(-size // BLOCK) if size else 0):
+                if index not in self._there:
+                    self._file.seek(index * BLOCK)
+                    self._file.read(BLOCK)
+        except NetworkError:
+            return self._file.interrupted
+        except KeyboardInterrupt as stop:
+            return stop
+        return None
+
+    def write(self, target: Path) -> bool:
         """Make the file; False where there is nothing to make it of."""
-        if whole:
-            with suppress(NetworkError):  # then it is kept as far as it came
-                self._fetch_rest()
         if self.failed is not None:
             raise self.failed
         if not self._there:
@@ -336,13 +353,6 @@ class _Blocks:
     def _is_whole(self) -> bool:
         size = self._file.size
         return size is not None and len(self._there) == -(-size // BLOCK)
-
-    def _fetch_rest(self) -> None:
-        size = self._file.size
-        for index in range(-(-size // BLOCK) if size else 0):
-            if index not in self._there:
-                self._file.seek(index * BLOCK)
-                self._file.read(BLOCK)
 
     def _open(self) -> BinaryIO:
         return cast(BinaryIO, _Partly(self._path, frozenset(self._there)))

@@ -27,7 +27,7 @@ def ahead(
     """Give ``items`` in order, computing up to ``depth`` of them before they are asked for.
 
     ``wake`` is called by ``close`` while what is upstream has not ended: where that may wait for
-    longer than a stop may take, it ends the wait, from any thread. It may be called more than once.
+    longer than a stop may take, it ends the wait, from any thread. It is called until that is so.
     """
     return Ahead(items, depth=depth, wake=wake)
 
@@ -86,16 +86,20 @@ class Ahead(Iterator[Item], Generic[Item]):
         A consumer that waits for an item in another thread is told that there are no more.
         """
         self._stopped.set()
-        if not self._ended.is_set():
-            self._wake()
+        self._wake_up()
         self._discard()
         # The garbage collector may run, and call this, in the very thread that is to end.
         if self._thread is not current_thread():
             while self._thread.is_alive():
                 self._thread.join(STIR)
+                self._wake_up()  # it may have begun to wait only now
             self._discard()
         with suppress(Full):
             self._queue.put_nowait(_End(None))
+
+    def _wake_up(self) -> None:
+        if not self._ended.is_set():
+            self._wake()
 
     def _get(self) -> Item | _End:
         while True:
