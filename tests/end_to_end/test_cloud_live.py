@@ -233,7 +233,7 @@ def test_a_broadcast_that_a_service_manager_stops_tells_its_viewers(
         while not (library / "live" / "master.m3u8").exists():
             assert program.poll() is None
         program.terminate()
-        assert program.wait(60) == 130
+        assert program.wait(60) == 143
     (listed,) = (library / "live").glob("live-*/32p/index.m3u8")
     assert m3u8.load(str(listed)).is_endlist
 
