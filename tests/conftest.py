@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import hypothesis
 import pytest
 
 from support.shared import REQUIRABLE, required
+from vidlift.sinks.file import CODECS
 
 # Derandomised: the same examples in every run. No deadline: a busy machine is no failure.
 hypothesis.settings.register_profile("vidlift", derandomize=True, deadline=None)
@@ -42,3 +44,11 @@ def _no_thread_left_behind() -> Iterator[None]:
             thread.join(10)
     left = [thread for thread in left if thread.is_alive()]
     assert not left, f"threads left behind: {', '.join(thread.name for thread in left)}"
+
+
+@pytest.fixture
+def quick_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Presets that take little time and still reorder frames, as those shipped do."""
+    for name, preset in (("h264", "veryfast"), ("hevc", "veryfast"), ("av1", "11")):
+        quick = replace(CODECS[name], options={"preset": preset})
+        monkeypatch.setitem(CODECS, name, quick)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,12 +14,11 @@ import pytest
 
 from support.cli import vidlift
 from support.clips import make_clip
-from support.films import EXPECTED, FRAMES, HASTY, RATE, faulty, publish_film, up
+from support.films import EXPECTED, FRAMES, HASTY, RATE, faulty, publish_film, served, up
 from support.networks import plain_network
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.client.adapt import best
 from vidlift.client.fetch import HttpFile
-from vidlift.client.hls import HlsFilm
 from vidlift.cloud.library import Title
 from vidlift.cloud.serve import serving
 from vidlift.errors import NetworkError, OutputError, UsageError
@@ -32,15 +31,6 @@ from vidlift.sources.split import Split
 @pytest.fixture(scope="module")
 def title(tmp_path_factory: pytest.TempPathFactory) -> Title:
     return publish_film(tmp_path_factory.mktemp("keep"))
-
-
-@contextmanager
-def served(title: Title, **options: object) -> Iterator[HlsFilm]:
-    with (
-        serving(title.folder.parent) as base,
-        closing(HlsFilm(f"{base}/{title.path('master.m3u8')}", **options)) as film,  # type: ignore[arg-type]
-    ):
-        yield film
 
 
 class Saved:
@@ -218,23 +208,6 @@ def test_a_full_disk_does_not_end_the_film(
             keeper.finish()
 
 
-def test_a_playlist_is_upscaled_as_a_file_is(title: Title, tmp_path: Path) -> None:
-    network = tmp_path / "s-x2.onnx"
-    network.write_bytes(plain_network(scale=2, channels=2, layers=1).data)
-    kept, big = tmp_path / "kept.mp4", tmp_path / "big.mp4"
-    with serving(title.folder.parent) as base:
-        url = f"{base}/{title.path('master.m3u8')}"
-        asked: list[str | Path] = ["upscale", url, big, "-m", network, "--no-progress"]
-        assert vidlift(*asked).code == 0
-        assert vidlift("verify", url, big).code == 0, "received again it is the same, bit for bit"
-        big.unlink()
-        assert vidlift(*asked, "--save", kept).code == 0
-        assert vidlift("verify", kept, big).code == 0
-        assert vidlift(*asked, "--save", kept, "--overwrite").code == 0, "it is there: go on"
-    with av.open(str(big)) as entry:
-        assert (entry.streams.video[0].width, entry.streams.video[0].frames) == (128, FRAMES)
-
-
 @pytest.mark.parametrize("cut", [0, 200], ids=["whole", "damaged"])
 def test_no_secret_of_a_url_is_told(tmp_path: Path, cut: int) -> None:
     whole = make_clip(tmp_path / "clip.mp4").read_bytes()
@@ -324,16 +297,6 @@ def test_what_a_container_has_no_place_for_is_known_at_the_beginning(
     assert not list((tmp_path / "here").iterdir())
 
 
-def test_a_file_for_upscale_is_looked_at_before_it_is_received(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", frames=200, width=320, height=240)
-    content = clip.read_bytes()
-    with scripted(lambda asked: [part_of(content, asked)]) as (url, _):
-        ended = vidlift("upscale", url, tmp_path / "big.mp4", "--save", tmp_path / "kept.webm")
-    assert ended.code == 2
-    assert "no place for h264" in ended.err
-    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
-
-
 @pytest.mark.parametrize("ending", list(ENDINGS))
 def test_every_container_says_what_it_holds(ending: str, tmp_path: Path) -> None:
     """As far as it does, FFmpeg writes it, and reads it again."""
@@ -368,35 +331,3 @@ def test_a_file_saved_by_the_player_is_the_server_s(tmp_path: Path) -> None:
         )
     assert ended.code == 0, ended.err
     assert (tmp_path / "k.mp4").read_bytes() == content
-
-
-@pytest.mark.parametrize("away", ["48p/00001.m4s", "sound-0/00001.m4s"])
-def test_a_film_that_does_not_come_whole_is_not_upscaled(
-    title: Title, tmp_path: Path, away: str
-) -> None:
-    """As if it were another film, a piece shorter."""
-
-    def fault(asked: Asked, _: bytes) -> bytes | None:
-        gone = asked.path.endswith((away, away.replace("48p", "32p")))
-        return answer("404 Not Found") if gone else None
-
-    with scripted(faulty(title, fault)) as (url, _):
-        ended = vidlift("upscale", f"{url}/master.m3u8", tmp_path / "big.mp4", "--no-progress")
-    assert ended.code == 5
-    assert "did not come whole: 1 x a segment could not be received" in ended.complaint
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_file_that_breaks_off_is_not_upscaled(tmp_path: Path) -> None:
-    content = make_clip(tmp_path / "clip.mkv", frames=200, width=320, height=240).read_bytes()
-
-    def half(asked: Asked) -> Iterable[bytes]:
-        whole = part_of(content, asked, etag='"a"')
-        return [whole[: len(whole) // 2] if asked.number == 0 else answer("404 Not Found")]
-
-    with scripted(half) as (url, _):
-        target = tmp_path / "kept.mkv"
-        ended = vidlift("upscale", url, tmp_path / "big.mkv", "--save", target, "--no-progress")
-    assert ended.code == 5
-    assert "404" in ended.err
-    assert [path.name for path in tmp_path.iterdir()] == ["clip.mkv"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,20 +20,13 @@ from support.shared import shared
 from vidlift.errors import UsageError, VerificationError
 from vidlift.jobs.upscale import UpscaleOptions, upscale_file
 from vidlift.jobs.verify import verify
-from vidlift.sinks import file as file_sink
 from vidlift.sinks.file import CODECS, EncoderOptions
+
+pytestmark = pytest.mark.usefixtures("quick_encoders")
 
 FAST = UpscaleOptions(model="bicubic-x2")
 
 UNEVEN = [Fraction(n, 1000) for n in (0, 40, 41, 120, 500, 1700, 1733, 1734, 1800)]
-
-
-@pytest.fixture(autouse=True)
-def _quick_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Presets that still reorder frames, as those shipped do."""
-    for name, preset in (("h264", "veryfast"), ("hevc", "veryfast"), ("av1", "11")):
-        quick = replace(CODECS[name], options={"preset": preset})
-        monkeypatch.setitem(file_sink.CODECS, name, quick)
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv"])

@@ -16,6 +16,7 @@ from vidlift.client.download import Patience
 from vidlift.client.hls import HlsFilm
 from vidlift.cloud.library import Title
 from vidlift.cloud.publish import PublishOptions, publish
+from vidlift.cloud.serve import serving
 from vidlift.errors import NetworkError
 from vidlift.frame import Frame
 from vidlift.sources.hls import HlsSplit
@@ -52,6 +53,16 @@ class Received:
     @property
     def times(self) -> list[Fraction]:
         return [frame.pts - self.frames[0].pts for frame in self.frames]
+
+
+@contextmanager
+def served(title: Title, **options: object) -> Iterator[HlsFilm]:
+    """A title's film, received from a server of its library."""
+    with (
+        serving(title.folder.parent) as base,
+        closing(HlsFilm(f"{base}/{title.path('master.m3u8')}", **options)) as film,  # type: ignore[arg-type]
+    ):
+        yield film
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidlift.errors import UsageError
+from vidlift.errors import OutputError, UsageError
 from vidlift.jobs.notes import Lines, alone, gone_if_empty, read_note, write_whole
 
 ROWS: list[dict[str, Any]] = [{"n": 0}, {"n": 1, "name": "zwölf\n"}, {"n": 2, "list": [1, 2]}]
@@ -53,10 +54,24 @@ def test_cut_anywhere_it_goes_on_after_the_last_whole_line(data: st.DataObject) 
 
 def test_a_lock_is_for_one_at_a_time(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    with alone(lock, busy=""), pytest.raises(UsageError, match="busy"), alone(lock, busy="busy"):
+
+    def held() -> AbstractContextManager[None]:
+        return alone(lock, busy="busy", cannot="")
+
+    with held(), pytest.raises(UsageError, match="busy"), held():
         pass
-    with alone(lock, busy="busy"):
+    with held():
         pass
+
+
+def test_where_there_can_be_no_lock_it_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder, parents in ((tmp_path / "file", True), (tmp_path / "no" / "folder", False)):
+        holding = alone(folder / "lock", busy="", cannot="cannot work", parents=parents)
+        with pytest.raises(OutputError, match="cannot work: "), holding:
+            pass
+    with alone(tmp_path / "new" / "folder" / "lock", busy="", cannot=""):
+        assert (tmp_path / "new" / "folder").is_dir()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff"])

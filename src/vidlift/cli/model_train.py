@@ -185,12 +185,8 @@ def held(folder: Path) -> Iterator[None]:
         yield
         return
     lock = folder / LOCK
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.touch()
-    except OSError as error:
-        raise OutputError(f"cannot write the run into {folder}: {error.strerror}") from error
-    with alone(lock, busy=f"another vidlift is training in {folder} at this moment"):
+    busy = f"another vidlift is training in {folder} at this moment"
+    with alone(lock, busy=busy, cannot=f"cannot write the run into {folder}"):
         try:
             yield
         finally:

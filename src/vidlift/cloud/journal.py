@@ -20,7 +20,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from vidlift.errors import OutputError
 from vidlift.jobs.notes import Lines, alone, read_note, write_whole
 
 NOTE, SEGMENTS, LOCK = ".job.json", ".segments.jsonl", ".lock"
@@ -91,12 +90,7 @@ def open_journal(folder: Path, identity: Mapping[str, Any], version: str) -> Ite
     where it cannot be written.
     """
     busy = f"another vidlift is publishing into {folder} at this moment"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / LOCK).touch()
-    except OSError as error:
-        raise OutputError(f"cannot write into {folder.parent}: {error.strerror}") from error
-    with alone(folder / LOCK, busy=busy):
+    with alone(folder / LOCK, busy=busy, cannot=f"cannot write into {folder.parent}"):
         note = folder / NOTE
         if read_note(note) != identity:
             for old in folder.iterdir():

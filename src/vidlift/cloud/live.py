@@ -124,12 +124,8 @@ def _is_free(where: Path) -> bool:
 def _broadcasting(where: Path) -> Iterator[None]:
     """Have a title's folder, which nobody else broadcasts in; it is gone again if none came."""
     lock = where / LOCK
-    try:
-        where.mkdir(parents=True, exist_ok=True)
-        lock.touch()
-    except OSError as error:
-        raise OutputError(f"cannot write {where}: {error.strerror}") from error
-    with alone(lock, busy=f"another vidlift is live in {where} at this moment"):
+    busy = f"another vidlift is live in {where} at this moment"
+    with alone(lock, busy=busy, cannot=f"cannot write {where}"):
         try:
             yield
         finally:

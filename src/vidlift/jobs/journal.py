@@ -23,7 +23,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from vidlift.errors import OutputError, UsageError
+from vidlift.errors import UsageError
 from vidlift.jobs.notes import Lines, alone, read_note, sync, write_whole
 
 FORMAT = 1
@@ -144,12 +144,9 @@ def open_journal(
     ``OutputError`` when it cannot be written.
     """
     lock = folder / "lock"
-    try:
-        folder.mkdir(parents=False, exist_ok=True)
-        lock.touch()
-    except OSError as error:
-        raise OutputError(f"cannot write beside the output: {folder}: {error.strerror}") from error
-    with alone(lock, busy=f"another vidlift is working on {folder.stem} at this moment"):
+    busy = f"another vidlift is working on {folder.stem} at this moment"
+    cannot = f"cannot write beside the output: {folder}"
+    with alone(lock, busy=busy, cannot=cannot, parents=False):
         _agree(folder, {"format": FORMAT, **identity}, resume=resume)
         journal = Journal(folder)
         try:

@@ -15,7 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from vidlift.errors import UsageError
+from vidlift.errors import OutputError, UsageError
 
 
 class Lines:
@@ -52,9 +52,18 @@ def _taken(line: str, take: Callable[[Any], bool]) -> bool:
 
 
 @contextmanager
-def alone(lock: Path, *, busy: str) -> Iterator[None]:
-    """Hold a lock. Raises ``UsageError``, with ``busy``, while another process does."""
-    with lock.open("w") as held:
+def alone(lock: Path, *, busy: str, cannot: str, parents: bool = True) -> Iterator[None]:
+    """Hold a lock in a folder, which is made for it, with those above it where ``parents`` says so.
+
+    Raises ``UsageError``, with ``busy``, while another process holds it, and ``OutputError``,
+    with ``cannot`` and the reason, where there can be none.
+    """
+    try:
+        lock.parent.mkdir(parents=parents, exist_ok=True)
+        held = lock.open("w")
+    except OSError as error:
+        raise OutputError(f"{cannot}: {error.strerror}") from error
+    with held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
