@@ -1,4 +1,4 @@
-"""What a live film is made from: bytes that may stop coming, times that may jump."""
+"""What a live film is made from: bytes that may stop coming, and their sound in time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from select import select
 from socket import socketpair
 from typing import BinaryIO
 
-from vidlift.sources.onward import Onward as Onward
 from vidlift.sources.split import SoundChunk
 from vidlift.stages.ahead import STIR, Ahead
 

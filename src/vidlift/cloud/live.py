@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vidlift.cloud.broadcast import SEGMENT, Broadcast, Laddered, LiveOptions
-from vidlift.cloud.feed import Listener, Onward, Pipe
+from vidlift.cloud.feed import Listener, Pipe
 from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
 from vidlift.errors import OutputError, UsageError
 from vidlift.jobs.notes import alone, gone_if_empty
+from vidlift.sources.onward import Onward
 from vidlift.stages.ahead import ahead
 
 __all__ = ["LiveOptions", "Tell", "go_live"]
