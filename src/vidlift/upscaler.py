@@ -108,6 +108,14 @@ class Upscaler:
         """Whether the engine makes of a part, bit for bit, what it makes of it in the picture."""
         return self._luma.same_in_parts
 
+    def planned(self, size: tuple[int, int], *, bits: int) -> bool:
+        """Whether parts of luma of such a height and width can be made with nothing compiled."""
+        return self._luma.planned(size, bits=bits)
+
+    def plan(self, size: tuple[int, int], *, bits: int) -> None:
+        """Compile what they need. One other thread may call it while this one makes pictures."""
+        self._luma.plan(size, bits=bits)
+
     def luma_planes(self, planes: Sequence[Plane], *, bits: int) -> PairPlanes:
         """Planes of luma [H, W], or parts of them, of one size -> [n, s*H, s*W]."""
         return self._run(self._luma, planes, bits)

@@ -6,6 +6,7 @@ lies within float32 error of a half may be rounded the other way: one code value
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import product
 from typing import Any
@@ -163,6 +164,25 @@ class TestEveryEngine:
             for count in (3, 5, 8, 9):
                 assert np.array_equal(running.run(planes[:, :count], bits=bits), wanted[:, :count])
         running.close()
+
+    @pytest.mark.parametrize("size", [(16, 16), (40, 40)])
+    def test_parts_are_planned_in_another_thread(self, engine: str, size: tuple[int, int]) -> None:
+        running, planning = (opened(engine, "kernel-left-x2") for _ in range(2))
+        for bits in (8, 10):
+            whole = noise((96, 100), bits)
+            with ThreadPoolExecutor(1) as thread:
+                planned = thread.submit(planning.plan, size, bits=bits)
+                while not planned.done():
+                    planning.run(whole, bits=bits)
+                planned.result()
+            assert planning.planned(size, bits=bits)
+            planes = np.concatenate([noise(size, bits)] * 3, axis=1)
+            for count in range(1, 7):
+                parts = planes[:, :count]
+                made = planning.run(parts, bits=bits)
+                assert np.array_equal(made, running.run(parts, bits=bits))
+        running.close()
+        planning.close()
 
     def test_it_says_what_it_is_and_what_it_runs(self, engine: str) -> None:
         running = opened(engine, "kernel-center-x4")

@@ -9,7 +9,7 @@ import pytest
 
 from support.films import EXPECTED, files_of, library, opened, publish_film, take
 from support.servers import Asked, answer, part_of, scripted
-from vidlift.client.cache import Cache
+from vidlift.cache import Cache
 from vidlift.cloud.library import Title
 
 
@@ -45,7 +45,7 @@ def test_a_seek_back_asks_for_nothing_again(title: Title, tmp_path: Path) -> Non
 
     with (
         scripted(library(files, note)) as (url, _),
-        opened(f"{url}/master.m3u8", cache=Cache(tmp_path)) as (film, split),
+        opened(f"{url}/master.m3u8", cache=Cache(tmp_path, most=10**7)) as (film, split),
     ):
         take(split)
         received, before = film.received, list(asked)
@@ -56,7 +56,7 @@ def test_a_seek_back_asks_for_nothing_again(title: Title, tmp_path: Path) -> Non
         assert film.report()["bytes_from_cache"] > 0
     with (
         scripted(library(files, note)) as (url, _),
-        opened(f"{url}/master.m3u8?token=hush", cache=Cache(tmp_path)) as (film, split),
+        opened(f"{url}/master.m3u8?token=hush", cache=Cache(tmp_path, most=10**7)) as (film, split),
     ):
         assert take(split).times == EXPECTED, "another address: nothing of it is known"
         assert film.report()["bytes_from_cache"] == 0
@@ -67,7 +67,7 @@ def test_a_copy_that_has_expired_is_asked_about(title: Title, tmp_path: Path) ->
     asked: list[Asked] = []
     with (
         scripted(library_that_says(title, asked, cache_control="no-cache")) as (url, _),
-        opened(f"{url}/master.m3u8", cache=Cache(tmp_path)) as (film, split),
+        opened(f"{url}/master.m3u8", cache=Cache(tmp_path, most=10**7)) as (film, split),
     ):
         take(split)
         received = film.received
@@ -82,7 +82,7 @@ def test_a_copy_that_has_expired_is_asked_about(title: Title, tmp_path: Path) ->
 def test_what_is_not_to_be_stored_is_not(title: Title, tmp_path: Path) -> None:
     with (
         scripted(library_that_says(title, cache_control="private, no-store")) as (url, _),
-        opened(f"{url}/master.m3u8", cache=Cache(tmp_path)) as (film, split),
+        opened(f"{url}/master.m3u8", cache=Cache(tmp_path, most=10**7)) as (film, split),
     ):
         take(split)
         received = film.received

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidlift.client.cache import LONGEST, UNSAID, Cache, key_of, lasts
+from vidlift.cache import ALWAYS, Cache, key_of
+from vidlift.client.freshness import UNSAID, lasts
 
 
 class Clock:
@@ -26,9 +27,9 @@ def size_of(folder: Path) -> int:
 
 def test_a_copy_comes_back_as_it_was(tmp_path: Path) -> None:
     clock = Clock()
-    cache = Cache(tmp_path / "new", now=clock)
+    cache = Cache(tmp_path / "new", most=10_000, now=clock)
     cache.put("a", b"some\nbytes", version='"1"', lasts=10)
-    kept = Cache(tmp_path / "new", now=clock).get("a")
+    kept = Cache(tmp_path / "new", most=10_000, now=clock).get("a")
     assert kept is not None
     assert (kept.data, kept.version, kept.fresh) == (b"some\nbytes", '"1"', True)
     assert cache.is_fresh("a")
@@ -80,7 +81,7 @@ def test_what_is_too_large_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_a_damaged_copy_is_none(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
+    cache = Cache(tmp_path, most=10_000)
     for damage in (b"", b"{}\n", b"\xff\n", b"[]\nx", b"3\nx"):
         (tmp_path / "a").write_bytes(damage)
         assert cache.get("a") is None
@@ -94,7 +95,7 @@ def test_a_damaged_copy_is_none(tmp_path: Path) -> None:
 def test_without_a_disk_nothing_is_kept_and_nothing_fails(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("no folder")
-    cache = Cache(file / "below")
+    cache = Cache(file / "below", most=10_000)
     cache.put("a", b"x", version=None, lasts=1)
     assert cache.get("a") is None
     cache.drop("a")
@@ -120,7 +121,7 @@ NOW = 1_767_225_600.0
     ("headers", "expected"),
     [
         ({}, UNSAID),
-        ({"cache-control": "public, max-age=31536000, immutable"}, LONGEST),
+        ({"cache-control": "public, max-age=31536000, immutable"}, ALWAYS),
         ({"cache-control": "max-age=60"}, 60),
         ({"cache-control": "MAX-AGE=60", "age": "20"}, 40),
         ({"cache-control": "max-age=60", "age": "90"}, 0),
@@ -145,4 +146,4 @@ def test_how_long_a_copy_is_good_for(headers: dict[str, str], expected: float | 
 @given(st.dictionaries(st.sampled_from(["cache-control", "age", "expires", "vary"]), st.text()))
 def test_any_header_is_taken(headers: dict[str, str]) -> None:
     found = lasts(headers, now=NOW)
-    assert found is None or 0 <= found <= LONGEST
+    assert found is None or 0 <= found <= ALWAYS

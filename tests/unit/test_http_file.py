@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.servers import Asked, Script, answer, part_of, scripted
-from vidlift.client.cache import Cache
+from vidlift.cache import Cache
 from vidlift.client.download import BLOCK, Patience
 from vidlift.client.fetch import FORWARD_BLOCKS, HttpFile
 from vidlift.errors import InputError, NetworkError
@@ -77,13 +77,13 @@ def test_memory_is_bounded_and_what_is_kept_is_not_asked_again() -> None:
 
 def test_what_memory_let_go_of_comes_from_the_disk(tmp_path: Path) -> None:
     with scripted(honest) as (url, asked):
-        with closing(HttpFile(url, cache=Cache(tmp_path), kept_blocks=2)) as file:
+        with closing(HttpFile(url, cache=Cache(tmp_path, most=10**7), kept_blocks=2)) as file:
             assert read_all(file) == CONTENT
             file.seek(BLOCK)
             assert file.read(10) == CONTENT[BLOCK:][:10]
             assert len(asked) == 1
             assert file.saved == BLOCK
-        with closing(HttpFile(url, cache=Cache(tmp_path))) as file:
+        with closing(HttpFile(url, cache=Cache(tmp_path, most=10**7))) as file:
             file.seek(30 * BLOCK)
             assert file.read(10) == CONTENT[30 * BLOCK :][:10]
             assert len(asked) == 2, "it is asked whether the file is still the same"
@@ -93,7 +93,7 @@ def test_what_memory_let_go_of_comes_from_the_disk(tmp_path: Path) -> None:
     "said", [{"etag": '"b"'}, {}, {"etag": '"a"', "cache_control": "no-store"}]
 )
 def test_blocks_of_another_version_are_not_taken(tmp_path: Path, said: dict[str, str]) -> None:
-    cache = Cache(tmp_path)
+    cache = Cache(tmp_path, most=10**7)
     with scripted(lambda asked: [part_of(CONTENT, asked, **said)]) as (url, _):
         with closing(HttpFile(url, cache=cache, kept_blocks=2)) as file:
             read_all(file)

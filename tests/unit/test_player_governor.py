@@ -313,3 +313,17 @@ def test_a_window_that_changes_while_networks_are_measured(scales: tuple[int, ..
         assert governor.plain().scale == choice.rung.scale
         assert choice.rung in ladders[choice.rung.scale]
     assert choice.rung.scale == scales[-1]
+
+
+def test_pairs_made_otherwise_while_a_network_is_loaded_say_nothing_against_it() -> None:
+    """Loading burdens the machine: what it burdens is not the network."""
+    costs = {"plain": 0.008, "s": 0.040, "m": 0.060}
+    governor = Governor(ladder_of(costs), now=lambda: -math.inf, enough=1 / 12, scale=4)
+    chosen, slow = [], 2.6
+    for number in range(20):
+        choice = governor.choose(pair_at(Fraction(number, 12), 24))
+        chosen.append(choice.rung.name)
+        made_by = choice.rung if choice.rung.name == "m" else governor.plain()
+        governor.took(made_by, slow * made_by.cost)
+    assert chosen[0] == "m"
+    assert set(chosen[10:]) == {"s"}

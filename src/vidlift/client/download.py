@@ -12,7 +12,7 @@ from threading import Event
 
 import httpx2
 
-from vidlift.client.cache import lasts
+from vidlift.client.freshness import lasts
 from vidlift.client.hosts import shown
 from vidlift.client.waits import rest
 from vidlift.client.web import NO_SUCH_PART, NOT_MODIFIED, TransientError, Web, interrupt

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-from vidlift.client.cache import LONGEST, Cache, key_of
+from vidlift.cache import ALWAYS, Cache, key_of, nothing
 from vidlift.client.download import BLOCK, Download, Patience
 from vidlift.client.hosts import shown
 from vidlift.client.web import Web
@@ -74,7 +74,7 @@ class HttpFile(io.RawIOBase):
         """Ctrl-C that came while it was read in the main thread: PyAV would lose it."""
 
         self._url = url
-        self._cache = cache or Cache(most=0)
+        self._cache = cache or nothing()
         self._web = web or Web()
         self._patience = patience
         self._ahead_blocks = ahead_blocks
@@ -206,7 +206,7 @@ class HttpFile(io.RawIOBase):
         self.received += len(block)
         name = self._name(self._next)
         if name is not None:
-            self._cache.put(name, block, version=self._download.version, lasts=LONGEST)
+            self._cache.put(name, block, version=self._download.version, lasts=ALWAYS)
         self._put(self._next, block)
         self._next += 1
         return True

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from threading import Event
 
-from vidlift.client.cache import Cache, key_of
+from vidlift.cache import Cache, key_of, nothing
 from vidlift.client.download import Download, Limits, Patience
 from vidlift.client.hosts import shown
 from vidlift.client.playlist import TEXT_MAX, Key, MasterList, MediaList, Resource, Segment, parse
@@ -54,7 +54,7 @@ class Fetcher:
         for all who fetch what these lead to."""
         self._web = web
         self._defined = {} if defined is None else defined
-        self._cache = cache or Cache(most=0)
+        self._cache = cache or nothing()
         self._patience = patience
         self._clock = clock
         self._stopped = Event()

@@ -50,6 +50,16 @@ class Engine(Protocol):
         """
         ...
 
+    def planned(self, size: tuple[int, int], *, bits: int = 8) -> bool:
+        """Whether parts of such a height and width run at once, with nothing to be compiled."""
+        ...
+
+    def plan(self, size: tuple[int, int], *, bits: int = 8) -> None:
+        """Compile what parts of such a height and width need. One other thread may call it while
+        this one runs planes.
+        """
+        ...
+
     def rest(self) -> None:
         """Give back memory that only running needs; the next run takes it again, and a few ms."""
         ...
@@ -57,6 +67,16 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give back what the runtime holds; the engine is not used after."""
         ...
+
+
+class Unplanned:
+    """The part of an engine that compiles nothing for a size."""
+
+    def planned(self, size: tuple[int, int], *, bits: int = 8) -> bool:
+        return True
+
+    def plan(self, size: tuple[int, int], *, bits: int = 8) -> None:
+        """There is nothing to compile."""
 
 
 def in_pairs(run: Callable[[PairPlanes], PairPlanes], planes: PairPlanes) -> PairPlanes:

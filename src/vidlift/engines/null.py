@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from vidlift.descriptor import Descriptor
-from vidlift.engines.base import PairPlanes
+from vidlift.engines.base import PairPlanes, Unplanned
 from vidlift.models import Model
 
 
-class NullEngine:
+class NullEngine(Unplanned):
     any_size = True
     same_in_parts = True
 

@@ -9,14 +9,14 @@ import numpy as np
 import onnxruntime as ort
 
 from vidlift.descriptor import Descriptor
-from vidlift.engines.base import PairPlanes, from_core, in_pairs, to_core
+from vidlift.engines.base import PairPlanes, Unplanned, from_core, in_pairs, to_core
 from vidlift.errors import ModelError
 from vidlift.models import Model, core
 
 _ONLY_FATAL = 4
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(Unplanned):
     """One session for 8 bits and, when 10 bits come, one for the float core."""
 
     provider = "CPUExecutionProvider"

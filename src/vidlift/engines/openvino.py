@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from vidlift.descriptor import Descriptor
 from vidlift.engines.base import PairPlanes, from_core, to_core
+from vidlift.engines.openvino_runtime import ov, plan, runtime
 from vidlift.errors import ModelError
 from vidlift.models import Model, core
-
-_CONVERTER = "openvino.tools.ovc"
-"""What OpenVINO imports where it can, and does without: its converter of models and telemetry,
-two thirds of the time and half the memory of the import."""
-
-
-def _import() -> Any:
-    """OpenVINO without its converter, which may still be imported by whoever wants it."""
-    if _CONVERTER in sys.modules:
-        return import_module("openvino")
-    sys.modules[_CONVERTER] = None  # type: ignore[assignment]  # so the import of it fails
-    try:
-        return import_module("openvino")
-    finally:
-        del sys.modules[_CONVERTER]
-
-
-ov = _import()
 
 KEPT_MAX = 10
 """Plans that are kept at most. A small one is of 1 MB."""
@@ -46,12 +26,16 @@ class OpenVinoEngine:
 
     A static shape is worth the compilation (45 ms on a CPU): the plan of every layer is fixed,
     where a plan for any size takes 0.3 ms more whenever the size changes. Plans are kept for the
-    parts of a frame beside that of the frame, not for frames of many sizes. float32, so that a
-    result does not depend on what precision a CPU likes best.
+    parts of a frame beside that of the frame, not for frames of many sizes; and on the disk, from
+    where they come in a sixth of the time. float32, so that a result does not depend on what
+    precision a CPU likes best.
     """
 
     device = "CPU"
     """OpenVINO's name of what it runs on."""
+
+    on_disk = True
+    """Whether plans are kept on the disk."""
 
     any_size = True
     same_in_parts = True
@@ -75,6 +59,9 @@ class OpenVinoEngine:
         self._requests: dict[tuple[int, ...], Any] = {}
         """By axis of frames, how many at once, height and width; the last used is last."""
 
+        self._planned: dict[tuple[int, ...], Any] = {}
+        """Those of ``plan`` that nothing ran on yet."""
+
     @property
     def name(self) -> str:
         return f"openvino {ov.__version__.split('-')[0]} {self.device.lower()} f32"
@@ -89,12 +76,23 @@ class OpenVinoEngine:
             return big
         return from_core(self._infer(to_core(planes, bits=bits), axis=0), bits=bits)
 
+    def planned(self, size: tuple[int, int], *, bits: int = 8) -> bool:
+        return all(key in self._requests or key in self._planned for key in _keys(size, bits))
+
+    def plan(self, size: tuple[int, int], *, bits: int = 8) -> None:
+        for key in _keys(size, bits):
+            if key not in self._requests and key not in self._planned:
+                axis, together, *_ = key
+                shape = (1, together, *size) if axis == 1 else (together, 1, *size)
+                self._planned[key] = self._request(shape, axis=axis, together=together)
+
     def rest(self) -> None:
         for request in self._requests.values():
             request.get_compiled_model().release_memory()
 
     def close(self) -> None:
         self._requests.clear()
+        self._planned.clear()
 
     def _infer(self, values: Any, *, axis: int) -> Any:
         """Run the whole model (frames on axis 1) or its float core (frames on axis 0)."""
@@ -104,7 +102,8 @@ class OpenVinoEngine:
         request = self._requests.pop(key, None)
         if request is None:
             self._make_room(key)  # before memory for the next
-            request = self._compile(values.shape, axis=axis, together=together)
+            request = self._planned.pop(key, None)
+            request = request or self._request(values.shape, axis=axis, together=together)
         self._requests[key] = request
         at_once = request.model_inputs[0].partial_shape[axis].get_length()
         if missing := -count % at_once:  # the last plane stands in for what is missing
@@ -148,6 +147,17 @@ class OpenVinoEngine:
                 break
             self._requests.pop(next(iter(self._requests)))
 
+    def _request(self, shape: tuple[int, ...], *, axis: int, together: int) -> Any:
+        """What planes of a shape are run by, compiled now or before."""
+
+        def compiled() -> Any:
+            return self._compile(shape, axis=axis, together=together)
+
+        if not self.on_disk:
+            return compiled().create_infer_request()
+        about = self._model.sha256, axis, together, shape[2:]
+        return plan(compiled, config=self._config, about=about).create_infer_request()
+
     def _compile(self, shape: tuple[int, ...], *, axis: int, together: int) -> Any:
         """For one frame at a time where the graph allows: half the memory, and never slower but
         for small parts. A graph that speaks of both frames is given two.
@@ -166,7 +176,7 @@ class OpenVinoEngine:
                 graph.reshape([*shape[:axis], 2 if whole else together, *shape[axis + 1 :]])
             if not whole and axis == 1 and self.device == "CPU":
                 graph = _before_shuffle(graph)
-            return runtime().compile_model(graph, self.device, self._config).create_infer_request()
+            return runtime().compile_model(graph, self.device, self._config)
         except RuntimeError as error:
             raise self._cannot_run(shape, error) from error
 
@@ -185,6 +195,7 @@ class OpenVinoGpuEngine(OpenVinoEngine):
     """The same on a GPU that OpenVINO has a driver for."""
 
     device = "GPU"
+    on_disk = False
     any_size = False
 
 
@@ -192,6 +203,7 @@ class OpenVinoNpuEngine(OpenVinoEngine):
     """The same on an NPU; of no use where the NPU knows no float32."""
 
     device = "NPU"
+    on_disk = False
     any_size = False
 
 
@@ -243,13 +255,17 @@ def _before_shuffle(graph: Any) -> Any:
     return ov.Model([last.output(0)], graph.get_parameters(), _CODE)
 
 
+def _numbers(height: int, width: int) -> list[int]:
+    """How many planes of a size may go through at once, the most first."""
+    return [many for most, many in TOGETHER.items() if height * width <= most] or [1]
+
+
 def _together(shape: Sequence[int], count: int) -> int:
     """How many of ``count`` planes of a shape go through at once, missing ones counted."""
-    fitting = [many for most, many in TOGETHER.items() if shape[2] * shape[3] <= most]
-    return next((many for many in fitting if 2 * count > many), fitting[-1] if fitting else 1)
+    fitting = _numbers(*shape[2:])
+    return next((many for many in fitting if 2 * count > many), fitting[-1])
 
 
-@cache
-def runtime() -> Any:
-    """One for all engines of the process: each would load the plugins and their caches anew."""
-    return ov.Core()
+def _keys(size: tuple[int, int], bits: int) -> list[tuple[int, ...]]:
+    """Of all plans that planes of a size are run by."""
+    return [(1 if bits == 8 else 0, many, *size) for many in _numbers(*size)]

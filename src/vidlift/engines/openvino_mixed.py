@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from vidlift.engines.openvino import OpenVinoEngine, runtime
+from vidlift.engines.openvino import OpenVinoEngine
+from vidlift.engines.openvino_runtime import runtime
 from vidlift.errors import ModelError
 from vidlift.models import Model
 
@@ -28,6 +29,7 @@ class OpenVinoMixedEngine(OpenVinoEngine):
     for who is shown pictures in real time, not where results are to be the same everywhere.
     """
 
+    on_disk = False
     same_in_parts = False
     """What a sum in bfloat16 comes to depends on the kernel, and that on the size."""
 

@@ -12,11 +12,11 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from vidlift.descriptor import Descriptor
-from vidlift.engines.base import PairPlanes, from_core, to_core
+from vidlift.engines.base import PairPlanes, Unplanned, from_core, to_core
 from vidlift.models import Model, core
 
 
-class ReferenceEngine:
+class ReferenceEngine(Unplanned):
     any_size = True
     same_in_parts = True
 

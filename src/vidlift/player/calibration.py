@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vidlift import __version__
+from vidlift.cache import folder
 from vidlift.frame import Frame
 from vidlift.memory import give_back
 from vidlift.receipt import processor
@@ -45,8 +46,7 @@ class Pairwise(Protocol):
 
 def cache_file() -> Path:
     """Where figures are kept: ``$XDG_CACHE_HOME/vidlift/speeds.json``."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "vidlift" / "speeds.json"
+    return folder() / "speeds.json"
 
 
 class Speeds:

@@ -269,7 +269,7 @@ class Governor:
                     # but whoever has fallen behind is to know.
                     ratio = min(max(ratio, 1), self._load)
                 self._load += (ratio - self._load) / 4
-        if self.rung is not None:
+        if self.rung is not None and (rung == self.rung or self._behind):
             over = self._usual(self.rung) > STAY * self._lasts
             self._over = self._over + 1 if over else 0
 

@@ -132,7 +132,7 @@ class Ladders:
             self._plain[rung.scale] = upscaler
         self.engine_of[rung.name] = upscaler.engine
         lossless = self.info.codec in auto.WHOLE
-        return Reuse(upscaler, threshold=0 if lossless else NOISE)
+        return Reuse(upscaler, threshold=0 if lossless else NOISE, beside=True)
 
     def engine(self, rung: Rung) -> str:
         """Name and version of the engine that a rung was measured on; empty where it has none."""

@@ -81,12 +81,12 @@ def open_entry(where: str, *, cached: bool = True) -> Path | BinaryIO | HlsFilm:
     check_name(where)
     if not is_url(where):
         return Path(where)
-    from vidlift.client.cache import Cache
+    from vidlift.client.freshness import received
     from vidlift.client.fetch import HttpFile
     from vidlift.client.hls import HlsFilm
     from vidlift.client.playlist import looks_like
 
-    cache = Cache() if cached else None
+    cache = received() if cached else None
     path = where.partition("#")[0].partition("?")[0]
     if path.lower().endswith(PLAYLISTS):
         return HlsFilm(where, cache=cache)

@@ -26,17 +26,18 @@ at its border, by a mean square of 0.02 there (m-x4, l-x4, m-x2, m-x3 on coded v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidlift.frame import Frame, Plane, chroma_shape
 from vidlift.stages.parts import BLOCK, JOINED_MAX, Box, cover, difference, spread
+from vidlift.stages.plans import Plans
 from vidlift.upscaler import Upscaler
 
 NOISE = 1.0
@@ -54,8 +55,11 @@ BLIND_MAX = 8
 AT_ONCE = 8
 """Parts that are made in one call at most."""
 
-Run = Callable[[Sequence[Plane]], NDArray[Any]]
+Run: TypeAlias = Callable[[Sequence[Plane]], NDArray[Any]]
 """Planes [H, W] of one size -> [n, s*H, s*W]."""
+
+There: TypeAlias = Callable[[Iterable[tuple[int, int]]], bool]
+"""Whether parts of such heights and widths can be made at once."""
 
 
 class Reuse:
@@ -65,12 +69,15 @@ class Reuse:
     read-only, as those of every frame.
     """
 
-    def __init__(self, upscaler: Upscaler, *, threshold: float = 0) -> None:
+    def __init__(self, upscaler: Upscaler, *, threshold: float = 0, beside: bool = False) -> None:
         """``threshold`` is the root mean square difference of a block, in code values of 8 bits,
-        that counts as none. ``close`` closes the upscaler too.
+        that counts as none. ``beside``: what parts need is compiled in a thread of its own, and
+        planes are made whole until it is there; else the first part of a size waits for it.
+        ``close`` closes the upscaler too.
         """
         self._upscaler = upscaler
         self._threshold = threshold
+        self._plans = Plans(upscaler) if beside else None
         self._lanes: dict[object, _Lane] = {}
         self.work = 1.0
         """Share of the luma of the last pair that went through the network."""
@@ -97,7 +104,7 @@ class Reuse:
         return found[0], found[-1]
 
     def warm(self, first: Frame, second: Frame) -> None:
-        """As ``Upscaler.warm``; what makes parts is compiled when a size of them is first met."""
+        """As ``Upscaler.warm``; what parts need is compiled when a size of them is first met."""
         self._upscaler.warm(first, second)
 
     def rest(self) -> None:
@@ -107,6 +114,8 @@ class Reuse:
 
     def close(self) -> None:
         self._lanes.clear()
+        if self._plans is not None:
+            self._plans.close()
         self._upscaler.close()
 
     def _lane(self, key: object, frame: Frame, index: int) -> _Lane:
@@ -131,7 +140,11 @@ class Reuse:
             "least": upscaler.least_side,
             "multiple_of": upscaler.descriptor.multiple_of,
             "threshold": self._threshold * (1 << (frame.bits - 8)),
+            "there": partial(self._there, bits=frame.bits),
         }
+
+    def _there(self, sizes: Iterable[tuple[int, int]], *, bits: int) -> bool:
+        return self._plans is None or self._plans.there(sizes, bits=bits)
 
 
 def _cut(plane: Plane, rows: int, columns: int) -> Plane:
@@ -151,6 +164,7 @@ class _Lane:
         least: int,
         multiple_of: int,
         threshold: float,
+        there: There,
     ) -> None:
         """Without a ``reach``, planes are repeated as a whole, or made anew; ``least`` is the side
         of a plane that is not padded."""
@@ -163,6 +177,7 @@ class _Lane:
         halo = max(halo, (least - BLOCK) // 2)  # a patch that is padded has other edges
         self._halo = -(-halo // multiple_of) * multiple_of
         self._threshold = threshold
+        self._there = there
         self._used: Plane | None = None
         """What the last plane was made from, part by part."""
 
@@ -223,9 +238,15 @@ class _Lane:
             boxes, cost = cover(changed, halo=self._halo)
             if cost <= PAYS * plane.size:
                 self._blind_for = 0
-                return boxes
+                return boxes if self._there(self._sizes(boxes, plane)) else None
         self._blind = self._blind_for = min(BLIND_MAX, 2 * self._blind_for or 1)
         return None
+
+    def _sizes(self, boxes: Sequence[Box], plane: Plane) -> list[tuple[int, int]]:
+        """Height and width of the patches that make them."""
+        sides = sorted({box.bottom - box.top + 2 * self._halo for box in boxes})
+        height, width = plane.shape
+        return [(min(side, height), min(side, width)) for side in sides]
 
     def _divides(self, plane: Plane) -> bool:
         """Whether parts of such a plane are worth their calls and may be cut as they have to be."""

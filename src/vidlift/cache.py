@@ -1,11 +1,8 @@
-"""What was received, kept on the disk within a bound, so that it is not asked for twice.
+"""Files kept within a bound in the user's cache, each under a name that gives nothing away.
 
     $XDG_CACHE_HOME/vidlift/received/4f0c…    one file each: a line about it, then its bytes
 
-The name is a digest of the address and the part of it, so nothing secret can be read from it; a
-token in an address still tells its copy from others. How long a copy is good for is the server's
-word (RFC 9111): after that it is asked about by its ETag, and what the server says not to store
-is not stored. Used longest ago goes first.
+Used longest ago goes first. A copy that is damaged is none.
 """
 
 from __future__ import annotations
@@ -15,20 +12,14 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Lock
 
-MOST = 512_000_000
-"""Bytes kept in all."""
-
-UNSAID = 600.0
-"""Seconds for which a copy is good where the server says nothing about it."""
-
-LONGEST = 365 * 86_400.0
+ALWAYS = 365 * 86_400.0
+"""Seconds for which a copy is good at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +40,13 @@ class Cache:
 
     def __init__(
         self,
-        where: Path | None = None,
+        where: Path,
         *,
-        most: int = MOST,
+        most: int,
         now: Callable[[], float] = time.time,
     ) -> None:
         """``most`` is how many bytes it may hold; 0: it keeps nothing. ``now`` is in Unix time."""
-        self._where = where or folder()
+        self._where = where
         self._most = most
         self._now = now
         self._lock = Lock()
@@ -85,7 +76,9 @@ class Cache:
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
-    def put(self, key: str, data: bytes, *, version: str | None, lasts: float) -> None:
+    def put(
+        self, key: str, data: bytes, *, version: str | None = None, lasts: float = ALWAYS
+    ) -> None:
         """Keep a copy that is good for ``lasts`` seconds, and make room for it."""
         said = {"version": version, "until": self._now() + lasts, "crc": zlib.crc32(data)}
         content = json.dumps(said).encode() + b"\n" + data
@@ -127,38 +120,19 @@ class Cache:
 
 
 def folder() -> Path:
-    """Where copies are: ``$XDG_CACHE_HOME/vidlift/received``."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "vidlift" / "received"
+    """Where everything is kept: ``$XDG_CACHE_HOME/vidlift``; nowhere for who has no home."""
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # neither the environment nor the system's list of users says where
+        home = os.devnull
+    return Path(home) / "vidlift"
+
+
+def nothing() -> Cache:
+    """One that keeps nothing."""
+    return Cache(folder(), most=0)
 
 
 def key_of(*parts: object) -> str:
     """A name that tells what is kept from all else, and gives nothing away."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def lasts(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Seconds for which an answer is good, 0: ask before each use; None: it is not to be kept."""
-    words = [word.strip().lower() for word in headers.get("cache-control", "").split(",")]
-    said = dict(word.split("=", 1) for word in words if "=" in word)
-    if "no-store" in words or headers.get("vary", "").strip() == "*":
-        return None
-    if "no-cache" in words:
-        return 0.0
-    if "max-age" in said:
-        return _bounded(_number(said["max-age"]) - _number(headers.get("age", "0")))
-    if "expires" in headers:
-        try:
-            return _bounded(parsedate_to_datetime(headers["expires"]).timestamp() - now)
-        except (ValueError, OverflowError):
-            return 0.0  # "Expires: 0" and the like have passed
-    return UNSAID
-
-
-def _number(text: str) -> float:
-    text = text.strip('" ')
-    return float(text) if text.isdecimal() and text.isascii() and len(text) < 12 else 0.0
-
-
-def _bounded(seconds: float) -> float:
-    return min(max(seconds, 0.0), LONGEST)

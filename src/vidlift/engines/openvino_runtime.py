@@ -1,0 +1,81 @@
+"""OpenVINO itself, and the plans that it compiled for this CPU: kept on the disk, from where they
+come in a sixth of the time.
+
+    $XDG_CACHE_HOME/vidlift/plans/9c1b…    0.1 to 0.6 MB each, used longest ago goes first
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from hashlib import sha256
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from vidlift.cache import Cache, folder, key_of
+
+MOST = 64_000_000
+"""Bytes of plans on the disk."""
+
+_CONVERTER = "openvino.tools.ovc"
+"""What OpenVINO imports where it can, and does without: its converter of models and telemetry,
+two thirds of the time and half the memory of the import."""
+
+
+def _import() -> Any:
+    """OpenVINO without its converter, which may still be imported by whoever wants it."""
+    if _CONVERTER in sys.modules:
+        return import_module("openvino")
+    sys.modules[_CONVERTER] = None  # type: ignore[assignment]  # so the import of it fails
+    try:
+        return import_module("openvino")
+    finally:
+        del sys.modules[_CONVERTER]
+
+
+ov = _import()
+
+
+@cache
+def runtime() -> Any:
+    """One for all engines of the process: each would load the plugins and their caches anew."""
+    return ov.Core()
+
+
+def plan(compiled: Callable[[], Any], *, config: Mapping[str, Any], about: tuple[Any, ...]) -> Any:
+    """What ``compiled`` compiles for the CPU by ``config``, from the disk where it is there.
+
+    ``about`` is what tells it from other plans of this version.
+    """
+    plans = Cache(folder() / "plans", most=MOST)
+    name = key_of(*_origin(), sorted(config.items()), *about)
+    if kept := plans.get(name):
+        try:
+            return runtime().import_model(BytesIO(kept.data), "CPU", dict(config))
+        except RuntimeError:
+            plans.drop(name)
+    made = compiled()
+    plans.put(name, made.export_model().getvalue())
+    return made
+
+
+@cache
+def _origin() -> tuple[str, ...]:
+    """What every plan depends on: who compiles it, and for which CPU."""
+    code = b"".join(
+        path.read_bytes() for path in sorted(Path(__file__).parent.glob("openvino*.py"))
+    )
+    return ov.get_version(), sha256(code).hexdigest(), *_processor()
+
+
+def _processor() -> tuple[str, ...]:
+    """Its name, and what it can do as far as the system tells."""
+    name = str(runtime().get_property("CPU", "FULL_DEVICE_NAME"))
+    try:
+        told = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        told = []
+    return name, next((line for line in told if line.startswith(("flags", "Features"))), "")
