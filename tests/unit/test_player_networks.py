@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from threading import Event
 
@@ -13,7 +14,7 @@ from support.frames import letters, make_frame
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
 from vidlift.player import shelf as shelves
-from vidlift.player.governor import SWITCHED_OFF, Governor, Rung
+from vidlift.player.governor import SWITCHED_OFF, Cap, Governor, Rung
 from vidlift.player.schedule import LOADING, Picture, Tally, Trial, Wish, enlarge
 from vidlift.player.shelf import AGAIN, IDLE, SETTLED, Shelf
 from vidlift.stages.pair import Pair, pair
@@ -218,12 +219,21 @@ def test_in_a_hurry_the_first_frame_comes_twice_plain_first(shelf: Shelf) -> Non
     shelf.close()
 
 
-def test_what_a_step_needs_is_loaded_while_pairs_are_interpolated(
-    opened: Opened, shelf: Shelf
+@pytest.mark.parametrize(
+    ("caps", "by"),
+    [
+        ((("s", "eco"), None), ["small"] * 4 + ["large"] * 4),
+        ((None, ("s", "eco")), ["large"] * 2 + ["plain"] * 2 + ["small"] * 4),
+    ],
+    ids=["up", "down"],
+)
+def test_what_a_step_needs_is_loaded_while_the_film_goes_on(
+    caps: tuple[Cap, Cap], by: list[str], opened: Opened, shelf: Shelf
 ) -> None:
+    """Up, it stays as it is meanwhile; down, what was too slow is not gone on with."""
     tally = Tally()
     governor = governor_on()
-    governor.cap = ("s", "eco")
+    governor.cap = caps[0]
     pictures = enlarge(
         pair(letters("ABCDEFGH")),
         shelf=shelf,
@@ -232,15 +242,22 @@ def test_what_a_step_needs_is_loaded_while_pairs_are_interpolated(
         meter=Meter(),
         wish=Wish(),
     )
-    by = [next(pictures).by, next(pictures).by]
-    governor.cap = None
+    found = [next(pictures).by, next(pictures).by]
+    governor.cap = caps[1]
     opened.may_load.clear()
-    by += [next(pictures).by, next(pictures).by]
+    found += [next(pictures).by, next(pictures).by]
     opened.may_load.set()
-    shelf.take(LARGE, PAIR)
-    by += [picture.by for picture in pictures]
-    assert by == ["small"] * 2 + ["plain"] * 2 + ["large"] * 4
-    assert tally.bypassed == {LOADING: 2}
+    shelf.take(LARGE if by[-1] == "large" else SMALL, PAIR)
+    found += [picture.by for picture in pictures]
+    assert found == by
+    assert tally.bypassed[LOADING] == by.count("plain")
+    shelf.close()
+
+
+def test_a_network_of_another_scale_stands_in_for_none(shelf: Shelf) -> None:
+    shelf.take(SMALL, PAIR)
+    assert shelf.meanwhile(replace(LARGE, scale=4)) is None
+    assert shelf.meanwhile(LARGE) == (SMALL, shelf.offer(SMALL, PAIR))
     shelf.close()
 
 

@@ -11,7 +11,7 @@ from vidlift.client.gains import WORTH
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
 from vidlift.player.governor import LATE, Choice, Governor, Rung
-from vidlift.player.shelf import Shelf
+from vidlift.player.shelf import Network, Shelf
 from vidlift.stages.pair import Pair
 
 LOADING = "its network is being loaded"
@@ -99,8 +99,9 @@ def enlarge(
 ) -> Iterator[Picture]:
     """Yield the frames of the pairs, made bigger by what the governor chooses.
 
-    Before the first, what it needs is loaded; what a later step needs is loaded beside the film,
-    and until it is there pairs are interpolated. Where ``gain`` knows that a network gains next
+    Before the first, what it needs is loaded; what a later step needs is loaded beside the film:
+    until it is there a step up leaves things as they are, and after a step down pairs are
+    interpolated. Where ``gain`` knows that a network gains next
     to nothing on a pair, that is interpolated, too. In a ``hurry``, after a seek, the first frame
     is given interpolated, early, before all else; so are the pictures of a ``trial``.
     """
@@ -123,11 +124,11 @@ def enlarge(
                 yield Picture(frame=quick, by=plain.name, early=True)
             if choice.bypass is None:
                 shelf.take(choice.rung, pair)
-        choice = _at_hand(choice, plain, shelf, pair)
+        choice, network = _at_hand(choice, plain, shelf, pair)
         if choice.bypass is not None:
             tally.bypass(pair, choice.bypass)
         tally.made_by[choice.rung.name] += len(pair.frames)
-        yield from _make(choice, plain, shelf, pair, governor, meter, wish)
+        yield from _make(choice, network, plain, shelf, pair, governor, meter, wish)
 
 
 def _worth_it(choice: Choice, plain: Rung, pair: Pair, gain: Gain | None) -> Choice:
@@ -139,15 +140,19 @@ def _worth_it(choice: Choice, plain: Rung, pair: Pair, gain: Gain | None) -> Cho
     return choice
 
 
-def _at_hand(choice: Choice, plain: Rung, shelf: Shelf, pair: Pair) -> Choice:
-    """The choice, or plain interpolation where its network is not loaded yet."""
-    if shelf.offer(choice.rung, pair) is None:
-        return Choice(rung=plain, bypass=LOADING)
-    return choice
+def _at_hand(choice: Choice, plain: Rung, shelf: Shelf, pair: Pair) -> tuple[Choice, Network]:
+    """The choice and its network; while that is being loaded, what stands in for it."""
+    network = shelf.offer(choice.rung, pair)
+    if network is not None:
+        return choice, network
+    if held := shelf.meanwhile(choice.rung):
+        return Choice(rung=held[0]), held[1]
+    return Choice(rung=plain, bypass=LOADING), shelf.take(plain, pair)
 
 
 def _make(
     choice: Choice,
+    network: Network,
     plain: Rung,
     shelf: Shelf,
     pair: Pair,
@@ -157,7 +162,6 @@ def _make(
 ) -> Iterator[Picture]:
     """The pair's frames, bigger. A generator of its own: nothing is held when it has ended."""
     stage = "upscale pair" if choice.bypass is None else "bicubic pair"
-    network = shelf.take(choice.rung, pair)
     made = meter.note(stage, lambda: network.pair(pair.first, pair.second))
     governor.took(choice.rung, meter.seconds[stage][-1], work=network.work)
     beside: tuple[Frame | None, ...] = (None, None)

@@ -72,8 +72,8 @@ class Shelf:
         """``open_network`` may be called in another thread, for a rung that is no plain one."""
         self._open = open_network
         self._plain: dict[str, Network] = {}
-        self._network: tuple[str, Network] | None = None
-        self._loading: tuple[str, Ahead[Network]] | None = None
+        self._network: tuple[Rung, Network] | None = None
+        self._loading: tuple[Rung, Ahead[Network]] | None = None
         self._idle = 0
         """Times that a network was asked for since plain interpolation was taken."""
 
@@ -99,7 +99,7 @@ class Shelf:
             return self.take(rung, pair)
         if self._loading is not None and self._loading[1].ready:
             self._put(self._loading[0], next(self._loading[1]))
-        if self._network is not None and self._network[0] == rung.name:
+        if self._network is not None and self._network[0].name == rung.name:
             self._idle += 1
             if self._idle == IDLE:
                 for plain in self._plain.values():
@@ -109,8 +109,16 @@ class Shelf:
             return self._network[1]
         if self._loading is None:
             made = ahead(self._make(rung, pair), depth=1)
-            self._loading = rung.name, made
+            self._loading = rung, made
         return None
+
+    def meanwhile(self, rung: Rung) -> tuple[Rung, Network] | None:
+        """The network at hand, if it may stand in for the rung's while that is being loaded: one of
+        its scale that takes no longer."""
+        if self._network is None:
+            return None
+        held = self._network[0]
+        return self._network if held.scale == rung.scale and held.cost <= rung.cost else None
 
     def close(self) -> None:
         if self._loading is not None:
@@ -119,14 +127,14 @@ class Shelf:
             network.close()
         self._plain, self._network = {}, None
 
-    def _put(self, name: str, network: Network) -> None:
+    def _put(self, rung: Rung, network: Network) -> None:
         """Put a loaded network in the place of the one before."""
         assert self._loading is not None
         self._loading[1].close()
         self._loading = None
         if self._network is not None:
             self._network[1].close()
-        self._network = name, network
+        self._network = rung, network
 
     def _make(self, rung: Rung, pair: Pair) -> Iterator[Network]:
         yield self._warm(rung, pair)
