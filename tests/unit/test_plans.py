@@ -205,3 +205,33 @@ def test_without_a_disk_plans_are_compiled(
     first = made(models.load("xs-x2"))
     assert np.array_equal(made(models.load("xs-x2")), first)
     assert len(compiled) == 2
+
+
+def test_where_plans_cannot_be_exported_they_are_compiled(
+    compiled: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidlift.engines import openvino as engine
+    from vidlift.engines import openvino_runtime
+
+    class Runtime:
+        """Of a kind of CPU that cannot."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(runtime(), name)
+
+        def compile_model(self, *about: Any) -> Any:
+            return Plan(runtime().compile_model(*about))
+
+    class Plan:
+        def __init__(self, real: Any) -> None:
+            self.create_infer_request = real.create_infer_request
+
+        def export_model(self) -> Any:
+            raise RuntimeError("not implemented")
+
+    runtime = openvino_runtime.runtime
+    first = made(models.load("xs-x2"))
+    monkeypatch.setattr(engine, "runtime", Runtime)
+    assert np.array_equal(made(models.load("xs-x2"), threads=2), first)
+    assert np.array_equal(made(models.load("xs-x2"), threads=2), first)
+    assert len(compiled) == 3
