@@ -4,8 +4,8 @@
 
 Plays a film of 480x270 from the command on, again and again, each time in a process of its own
 with SDL's dummy drivers: a local file, and the same published and served by HLS on loopback; the
-speeds of this machine known from before, and not known, as at the very first use. Writes
-``results/start.json`` and ``.md``.
+speeds of this machine known from before, and its networks compiled, and neither, as at the very
+first use. Writes ``results/start.json`` and ``.md``.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7, help="of each")
+    parser.add_argument("--name", default="start", help="of the files of results")
     options = parser.parse_args()
     rows = []
     with ExitStack() as stack:
@@ -80,8 +81,8 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     made = machine.about()
     content = {"machine": made, "starts": [asdict(row) for row in rows]}
-    (RESULTS / "start.json").write_text(json.dumps(content, indent=2) + "\n")
-    (RESULTS / "start.md").write_text(_page(rows, made))
+    (RESULTS / f"{options.name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    (RESULTS / f"{options.name}.md").write_text(_page(rows, made))
     sys.stdout.write(_page(rows, made))
 
 
