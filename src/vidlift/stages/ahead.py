@@ -121,11 +121,12 @@ class Aside(Generic[Item]):
     """One piece of work that nothing can interrupt, in a thread of its own: whoever waits for it
     may leave it behind."""
 
-    def __init__(self, work: Callable[[], Item]) -> None:
+    def __init__(self, work: Callable[[], Item], *, short: bool = False) -> None:
+        """``short``: it is sure to end soon, so that the program may wait for it before it ends."""
         self._work = work
         self._done = Event()
         self._error: BaseException | None = None
-        self._thread = Thread(target=self._do, name="vidlift-aside", daemon=True)
+        self._thread = Thread(target=self._do, name="vidlift-aside", daemon=not short)
         self._thread.start()
 
     @property

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import partial
 
-from vidlift.errors import ModelError
 from vidlift.stages.ahead import Aside
 from vidlift.upscaler import Upscaler
 
@@ -30,16 +28,9 @@ class Plans:
         missing = [size for size in sizes if not self._upscaler.planned(size, bits=bits)]
         self._asked += 1
         if missing and self._asked >= APART and (self._work is None or self._work.ready):
-            self._await()
-            self._work, self._asked = Aside(partial(self._upscaler.plan, missing[0], bits=bits)), 0
+            if self._work is not None:
+                self._work.result()
+            work = partial(self._upscaler.plan, missing[0], bits=bits)
+            # OpenVINO is not to be torn down while it compiles.
+            self._work, self._asked = Aside(work, short=True), 0
         return not missing
-
-    def close(self) -> None:
-        """Wait for what is being compiled. May be called again."""
-        with suppress(ModelError):
-            self._await()
-
-    def _await(self) -> None:
-        work, self._work = self._work, None
-        if work is not None:
-            work.result()

@@ -114,8 +114,6 @@ class Reuse:
 
     def close(self) -> None:
         self._lanes.clear()
-        if self._plans is not None:
-            self._plans.close()
         self._upscaler.close()
 
     def _lane(self, key: object, frame: Frame, index: int) -> _Lane:
