@@ -94,3 +94,18 @@ def test_that_there_is_no_screen_is_said_once_it_matters(
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     ended = vidlift("play", clip, "-s", 2, "-m", "bicubic-x2", *options)
     assert ended.err.count("no screen found") == remarks
+
+
+@pytest.mark.parametrize("content", [None, "no film"], ids=["missing", "no video"])
+def test_what_is_wrong_with_the_film_is_said_before_that_there_is_no_screen(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    film = tmp_path / "film.mp4"
+    if content is not None:
+        film.write_text(content)
+    ended = vidlift("play", film, "-s", 2, "-m", "bicubic-x2")
+    assert ended.code == 3
+    assert "film.mp4" in ended.complaint
+    assert "no screen" not in ended.err

@@ -13,6 +13,7 @@ from threading import Lock
 import pytest
 
 from support.cli import vidlift
+from support.clips import make_clip
 from support.films import EXPECTED, faulty, files_of, library, opened, publish_film, take
 from support.networks import plain_network
 from support.servers import RESET, Asked, Script, answer, part_of, scripted
@@ -25,7 +26,7 @@ from vidlift.client.web import Web
 from vidlift.cloud.library import Title
 from vidlift.cloud.serve import serving
 from vidlift.frame import Frame
-from vidlift.sources.hls import HlsSplit
+from vidlift.sources.hls import SILENT, HlsSplit
 from vidlift.sources.split import Split
 
 
@@ -204,6 +205,60 @@ def test_a_film_goes_on_without_its_sound(
     assert ended.code == 0, ended.err
     (warning,) = json.loads(report.read_text())["warnings"]
     assert said in warning
+
+
+EMPTY = b"\0\0\0\x08moof\0\0\0\x0cmdat\xff\xfb\x13\x37"
+NOT_TS = 20 * (b"\x47" + bytes(range(187)))
+
+
+@pytest.mark.parametrize("wrong", [EMPTY, NOT_TS], ids=["no samples", "no packets"])
+@pytest.mark.parametrize("every", [True, False])
+def test_sound_that_looks_well_and_holds_nothing_is_missed_with_a_line(
+    title: Title, every: bool, wrong: bytes, tmp_path: Path
+) -> None:
+    def fault(asked: Asked, _: bytes) -> bytes | None:
+        good = "sound-0/" not in asked.path or not asked.path.endswith(".m4s")
+        return (
+            None if good or (asked.path.endswith("00000.m4s") and not every) else answer(body=wrong)
+        )
+
+    with (
+        scripted(faulty(title, fault)) as (url, _),
+        opened(f"{url}/master.m3u8") as (_, split),
+    ):
+        got = take(split)
+        assert split.sound is not None
+        assert split.sound.lost == {SILENT: 4 if every else 3}
+    assert got.times == EXPECTED
+    assert bool(got.chunks) != every
+    if not every:
+        return  # it is missed too late to wait for it
+    report = tmp_path / "report.json"
+    with scripted(faulty(title, fault)) as (url, _):
+        line = ["--display", "none", "-s", "2", "-m", "bicubic-x2", "--duration", "1"]
+        ended = vidlift("play", f"{url}/master.m3u8", *line, "--report", report)
+    assert ended.code == 0, ended.err
+    assert json.loads(report.read_text())["warnings"] == [f"4 x {SILENT}"]
+    assert ended.err == f"vidlift: warning: 4 x {SILENT}\n"
+
+
+@pytest.mark.parametrize("lost", ["sound", None])
+def test_so_is_sound_that_is_missing_beside_the_pictures(lost: str | None, tmp_path: Path) -> None:
+    content = make_clip(tmp_path / "film.ts", frames=96).read_bytes()
+    packets = [content[at : at + 188] for at in range(0, len(content), 188)]
+    if lost:
+        packets = [p if p[1] & 31 != 1 or p[2] != 1 else p[:4] + bytes(184) for p in packets]
+    files = {
+        "/film.m3u8": b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n#EXT-X-ENDLIST\n",
+        "/a.ts": b"".join(packets),
+    }
+    with (
+        scripted(library(files, lambda _: None)) as (url, _),
+        opened(f"{url}/film.m3u8") as (_, split),
+    ):
+        got = take(split)
+    assert len(got.frames) == 96
+    assert got.lost == ({SILENT: 1} if lost else {})
 
 
 def test_a_server_that_restarts_is_waited_for(title: Title) -> None:

@@ -130,6 +130,9 @@ class Channel:
     back = Fraction(0)
     """Seconds that its clock goes back before segment 6."""
 
+    counts_anew = False
+    """Whether from segment 12 on its lists hold nothing of before and count from 0."""
+
     def __init__(self, folder: Path, *, sound: bool) -> None:
         self._folder, self._sound = folder, sound
         self.now = {"pictures": 4, "sound": 4}
@@ -149,8 +152,10 @@ class Channel:
         if rest == "list.m3u8":
             end = self.now[kind]
             self.now[kind] = min(end + 1, self.ends)
-            lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{end - 4}"]
-            lines += [f"#EXTINF:1,\n{number}.ts" for number in range(end - 4, end)]
+            anew = 12 if self.counts_anew and end > 12 else 0
+            first = max(end - 4, anew)
+            lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{first - anew}"]
+            lines += [f"#EXTINF:1,\n{number}.ts" for number in range(first, end)]
             lines += ["#EXT-X-ENDLIST"] if end == self.ends else []
             return [answer(body="\n".join(lines).encode())]
         if not rest:
@@ -229,6 +234,29 @@ def test_an_encoder_that_begins_anew_costs_no_picture(
     assert len(got.times) == 12 * len(channel.given["pictures"])
     assert max(b - a for a, b in pairwise(got.times)) < Fraction(1, 5)
     assert got.lost == {}
+    if sound:
+        end = got.chunks[-1].pts + Fraction(len(got.chunks[-1].samples), RATE)
+        assert abs(end - got.frames[-1].pts - Fraction(1, 12)) < Fraction(1, 5), "together"
+
+
+@pytest.mark.parametrize("back", ["0", "6"])
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_list_that_counts_anew_is_followed_at_once(
+    back: str, sound: bool, tmp_path: Path
+) -> None:
+    """As where an encoder was started anew, which knows nothing of what it wrote before."""
+    channel, waited = Channel(tmp_path, sound=sound), list[float]()
+    channel.ends, channel.back, channel.counts_anew = 20, Fraction(back), True
+    with (
+        scripted(channel) as (url, _),
+        opened(f"{url}/master.m3u8", pause=waited.append) as (_, split),
+    ):
+        got = take(split)
+    assert channel.given["pictures"] == sorted(set(channel.given["pictures"]))
+    assert channel.given["pictures"][-1] == 19
+    assert len(got.times) == 12 * len(channel.given["pictures"])
+    assert max(b - a for a, b in pairwise(got.times)) < Fraction(1, 5)
+    assert sum(waited) < 60
     if sound:
         end = got.chunks[-1].pts + Fraction(len(got.chunks[-1].samples), RATE)
         assert abs(end - got.frames[-1].pts - Fraction(1, 12)) < Fraction(1, 5), "together"

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,8 @@ from support.servers import Asked, scripted
 from vidlift.cli.main import app
 from vidlift.client.download import BLOCK
 from vidlift.errors import InputError, UsageError
-from vidlift.player import play as player
-from vidlift.player import precision
+from vidlift.frame import Frame
+from vidlift.player import precision, session
 from vidlift.player.choose import Chooser, plan
 from vidlift.player.governor import Governor
 from vidlift.player.options import PlayOptions
@@ -109,6 +110,40 @@ def test_keys_seek_pause_and_quit(
     assert hands.shown[-1] > Fraction(4, 5)
 
 
+@pytest.mark.parametrize("at", [9, FRAMES], ids=["in the midst", "at the end"])
+def test_in_a_pause_it_is_the_same_picture_however_it_is_made(
+    at: int, clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sound comes in chunks that begin before it."""
+    shown: list[Fraction] = []
+    show, events, keys = Window.show, Window.events, iter("ccvcc")
+    rests = 0
+
+    def showing(window: Window, frame: Frame, **more: Any) -> None:
+        nonlocal rests
+        rests = 0
+        shown.append(frame.pts)
+        show(window, frame, **more)
+
+    def pressing(window: Window, wait: float) -> Iterator[Event]:
+        nonlocal rests
+        yield from events(window, wait)
+        rests += 1
+        if shown and shown[-1] == Fraction(at - 1, 24) and at not in paused:
+            paused.append(at)
+            yield Key("space")
+        elif paused and rests > 20:
+            paused.append(shown[-1])
+            rests = 0
+            yield Key(next(keys, "q"))
+
+    paused: list[Any] = []
+    monkeypatch.setattr(Window, "show", showing)
+    monkeypatch.setattr(Window, "events", pressing)
+    play(str(clip), PlayOptions(model=str(network)))
+    assert set(paused[1:]) == {Fraction(at - 1, 24)}
+
+
 def test_a_plays_the_next_sound_from_here_on(
     tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +171,29 @@ def test_a_film_that_cannot_be_sought_in_begins_again(
     play(str(clip), PlayOptions(model=str(network)))
     assert not hands.script
     assert hands.shown[6] == hands.shown[0]
+
+
+@pytest.mark.parametrize("key", ["c", "v"])
+def test_in_a_pause_of_a_film_that_cannot_be_sought_in_the_picture_stays(
+    key: str, tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_clip(tmp_path / "raw.h264", frames=FRAMES, sounds=0)
+    beside: list[tuple[Fraction, bool]] = []
+    show = Window.show
+
+    def showing(window: Window, frame: Frame, **more: Any) -> None:
+        beside.append((frame.pts, more["beside"] is not None))
+        show(window, frame, **more)
+
+    monkeypatch.setattr(Window, "show", showing)
+    script = ((6, Key("space")), (6, Key(key)), (6, Key("space")))
+    hands = Hands(monkeypatch, *script)
+    receipt = play(str(clip), PlayOptions(model=str(network)))
+    assert not hands.script
+    assert hands.shown == sorted(hands.shown)
+    assert hands.shown[-1] == Fraction(FRAMES - 1, 25)
+    assert beside[-1][1] == (key == "v")
+    assert any(by.startswith("bicubic") for by in receipt.extra["made_by"]) or key == "v"
 
 
 def test_pictures_saved_twice_are_two(
@@ -220,7 +278,7 @@ def test_an_error_in_the_midst_ends_threads_too(
         raise InputError("the film broke")
         yield
 
-    monkeypatch.setattr(player, "enlarge", broken)
+    monkeypatch.setattr(session, "enlarge", broken)
     with pytest.raises(InputError, match="broke"):
         play(str(clip), PlayOptions(model=str(network)))
 

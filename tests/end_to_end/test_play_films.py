@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,11 @@ def seen(hands: Hands) -> str:
         for at in hands.shown
     ]
     return "".join(name for at, name in enumerate(names) if at == 0 or names[at - 1] != name)
+
+
+def times(hands: Hands) -> list[Fraction]:
+    """Of the pictures shown, one that is shown again at once, made better, counted once."""
+    return [at for at, _ in groupby(hands.shown)]
 
 
 @pytest.mark.parametrize("broken", ["missing", "damaged"])
@@ -222,39 +228,150 @@ def test_going_back_over_a_film_that_fails_leads_to_the_one_before_it(
     assert seen(hands) == "aca"
 
 
+class Slow:
+    """Opens one film only once the viewer has done something, or gave up waiting."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, where: str, *deeds: Event) -> None:
+        self.opening, self.done, self.closed = (threading.Event() for _ in range(3))
+        self.viewers: list[Viewer] = []
+        made, closing, events = Film.__init__, Film.close, Window.events
+        left = list(deeds)
+
+        def slowly(film: Film, name: str, **more: Any) -> None:
+            if name == where and not self.done.is_set():
+                self.opening.set()
+                assert self.done.wait(20)
+            made(film, name, **more)
+
+        def closed(film: Film) -> None:
+            closing(film)
+            if film.where == where:
+                self.closed.set()
+
+        def happening(window: Window, wait: float) -> Iterator[Event]:
+            yield from events(window, wait)
+            if self.opening.is_set():
+                if left:
+                    yield left.pop(0)
+                else:
+                    self.done.set()
+
+        monkeypatch.setattr(Film, "__init__", slowly)
+        monkeypatch.setattr(Film, "close", closed)
+        monkeypatch.setattr(Window, "events", happening)
+
+
 @pytest.mark.parametrize("name", ["c", "missing"])
-@pytest.mark.parametrize("key", ["m", "q"])
+@pytest.mark.parametrize("keys", ["m space i f 9 h l t c v", "q"])
 def test_the_window_is_minded_while_a_film_is_opened(
-    key: str,
+    keys: str,
     name: str,
     films: dict[str, str],
     options: PlayOptions,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may come over a network that is slow."""
-    made, opening, minded = Film.__init__, threading.Event(), threading.Event()
-    events, waited = Window.events, []
+    quits, again = keys == "q", 1 if keys == "q" else 2
+    hands = Hands(monkeypatch)
+    slow = Slow(monkeypatch, films[name], *(Key(key) for key in keys.split() for _ in range(again)))
+    receipt = play([films["a"], films[name], films["b"]], options)
+    slow.done.set()
+    assert seen(hands) == "a" + ("" if quits else "cb" if name == "c" else "b")
+    assert bool(receipt.warnings) == (not quits and name == "missing")
 
-    def slowly(film: Film, where: str, **more: Any) -> None:
-        if where == films[name]:
-            opening.set()
-            waited.append(minded.wait(20))
-        made(film, where, **more)
+
+@pytest.mark.parametrize(
+    ("by_key", "deeds", "wanted"),
+    [
+        (True, [Key("n")], "ac"),
+        (True, [Key("p")], "abc"),
+        (True, [Key("p"), Key("n")], "abc"),
+        (True, [Dropped("a")], "aabc"),
+        (False, [Key("n")], "ac"),
+        (False, [Key("p")], "aabc"),
+        (False, [Dropped("a")], "aac"),
+    ],
+    ids=str,
+)
+def test_who_waits_for_a_film_gets_another_at_once(
+    by_key: bool,
+    deeds: list[Event],
+    wanted: str,
+    films: dict[str, str],
+    options: PlayOptions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``b`` is slow, whether the viewer asked for it or it came by itself."""
+    deeds = [Dropped(films[deed.where]) if isinstance(deed, Dropped) else deed for deed in deeds]
+    hands = Hands(monkeypatch, *([(4, Key("n"))] if by_key else []))
+    slow = Slow(monkeypatch, films["b"], *deeds)
+    play([films["a"], films["b"], films["c"]], options)
+    assert seen(hands) == wanted.replace("aa", "a")
+    assert times(hands).count(hands.shown[0]) == wanted.count("a")
+    assert slow.closed.wait(20), "what was opened in vain is closed"
+
+
+def test_the_pause_set_meanwhile_is_that_of_the_next_film(
+    films: dict[str, str], options: PlayOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = Hands(monkeypatch)
+    Slow(monkeypatch, films["b"], Key("space"))
+    events, rests = Window.events, [0]
 
     def happening(window: Window, wait: float) -> Iterator[Event]:
         yield from events(window, wait)
-        if opening.is_set() and not minded.is_set():
-            yield Key(key)
-            minded.set()
+        rests[0] += hands.shown[-1:] == [Fraction(11)]
+        if rests[0] == 60:
+            yield Key("q")
 
-    monkeypatch.setattr(Film, "__init__", slowly)
-    hands = Hands(monkeypatch)
     monkeypatch.setattr(Window, "events", happening)
-    receipt = play([films["a"], films[name], films["b"]], options)
-    assert waited == [True] or key == "q"
-    rest = "" if key == "q" else "cb" if name == "c" else "b"
-    assert seen(hands) == f"a{rest}"
-    assert bool(receipt.warnings) == (key == "m" and name == "missing")
+    play([films["a"], films["b"]], options)
+    assert [at for at in hands.shown if at > 10] == [11]
+
+
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("deed", [Key("n"), Key("p"), Dropped("damaged")], ids=str)
+def test_a_film_goes_on_where_no_other_can_be_played(
+    deed: Event,
+    loop: bool,
+    films: dict[str, str],
+    options: PlayOptions,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if isinstance(deed, Dropped):
+        deed = Dropped(films[deed.where])
+    around = [films["missing"], films["a"], films["damaged"]]
+    hands = Hands(monkeypatch, (5, deed), *([(20, Key("q"))] if loop else []))
+    receipt = play(around, PlayOptions(model=options.model, loop=loop))
+    found = times(hands)
+    again = found.index(min(found), 1) if loop else len(found)
+    assert found[:again] == sorted(found[:again])
+    assert found[again - 1] > 1.45 or (loop and isinstance(deed, Key)), "round to it"
+    assert any("missing" in warning for warning in receipt.warnings)
+    why = "no film before it can be played" if deed == Key("p") else "no further film can be played"
+    assert (why in said) == (isinstance(deed, Key) and not loop)
+
+
+def test_the_code_is_that_of_the_film_that_could_not_be_gone_to(
+    films: dict[str, str], options: PlayOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Hands(monkeypatch, (5, Key("n")))
+    line = ["play", films["a"], films["missing"], "--display", "none", "-m", str(options.model)]
+    ended = CliRunner().invoke(app, line)
+    assert ended.exit_code == 3, ended.output
+    assert "warning: not played: no file" in ended.output
+
+
+def test_a_film_without_a_way_back_goes_on_too(
+    films: dict[str, str], options: PlayOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A raw stream cannot be sought in."""
+    clip = make_clip(tmp_path / "raw.h264", frames=24, sounds=0)
+    hands = Hands(monkeypatch, (6, Key("n")), (12, Dropped(films["damaged"])))
+    play([str(clip), films["missing"]], options)
+    assert times(hands) == sorted(set(hands.shown))
+    assert hands.shown[-1] == Fraction(23, 25)
 
 
 def test_leaving_a_film_that_is_saved_says_what_is_kept(

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from support.frames import make_frame
 from vidlift.frame import Frame
-from vidlift.player.schedule import Picture
+from vidlift.pipeline import Meter
+from vidlift.player.loop import Loop, Record
+from vidlift.player.schedule import Picture, Tally
+from vidlift.player.sound import Feeder
+from vidlift.player.viewer import Leave, Span, Viewer
 from vidlift.sinks.events import Event, Key
 from vidlift.sinks.window import Sprite
 from vidlift.sources.split import RATE, SoundChunk
@@ -215,3 +220,51 @@ def sound(seconds: float, *, start: Fraction | int = 0) -> list[SoundChunk]:
         )
         for i in range(round(seconds * 10))
     ]
+
+
+class Player:
+    """A loop and all that it stands in."""
+
+    def __init__(self, *, speaker_rate: float | None = None, present: float = 0.002) -> None:
+        self.world = World()
+        self.display = FakeDisplay(self.world, present=present)
+        self.messages: dict[float, str] = {}
+        """What was being waited for, by time of the world."""
+
+        self.viewer = Viewer(monotonic=self.world.monotonic)
+        self.record, self.tally = Record(), Tally()
+        self.speaker = None if speaker_rate is None else FakeSpeaker(self.world, rate=speaker_rate)
+
+    def play(
+        self,
+        pictures: list[Picture],
+        *,
+        ready_at: Callable[[int], float] = lambda _index: 0.0,
+        seconds_of_sound: float = 0,
+        stop: float | None = None,
+        at: float | None = None,
+    ) -> Leave | None:
+        last = pictures[-1].frame
+        self.loop = Loop(
+            self.display,
+            self.viewer,
+            self.record,
+            span=Span(start=float(pictures[0].frame.pts), end=float(last.pts + last.duration)),
+            tally=self.tally,
+            meter=Meter(self.world.monotonic),
+            attend=self._attend,
+            at=at,
+            monotonic=self.world.monotonic,
+        )
+        feeder = None
+        if self.speaker is not None:
+            start = pictures[0].frame.pts
+            feeder = Feeder(FakeChunks(sound(seconds_of_sound, start=start)), self.speaker)
+        given = FakePictures(self.world, pictures, ready_at)
+        self.go_on = partial(self.loop.run, given, feeder, stop=stop)
+        """Plays on, once ``play`` has returned and the viewer stays."""
+
+        return self.go_on()
+
+    def _attend(self) -> None:
+        self.messages[self.world.now] = self.viewer.waits_for

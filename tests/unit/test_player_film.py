@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from support.clips import make_clip
+from support.servers import part_of, scripted
 from vidlift.errors import InputError
 from vidlift.player.film import LAST, Film
 from vidlift.sources import shown_name
@@ -107,6 +108,23 @@ def test_what_may_be_secret_in_a_url_is_not_shown() -> None:
     signed = "https://host/~1767225600.1.k2.WkQ_secret-proof/film/master.m3u8"
     assert shown_name(signed) == "https://host/~/film/master.m3u8"
     assert shown_name("a.mp4?b") == "a.mp4?b"
+
+
+@pytest.mark.parametrize(("ending", "seekable"), [("h264", False), ("mkv", True), ("ts", True)])
+def test_a_raw_stream_cannot_be_sought_in(ending: str, seekable: bool, tmp_path: Path) -> None:
+    film = Film(str(make_clip(tmp_path / f"film.{ending}", frames=8, sounds=0)))
+    assert film.span.seekable == seekable
+    film.close()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_nor_can_what_a_server_tells_no_length_of(told: bool, tmp_path: Path) -> None:
+    content = make_clip(tmp_path / "film.ts", frames=8).read_bytes()
+    whole = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + content
+    with scripted(lambda asked: [part_of(content, asked) if told else whole]) as (url, _):
+        film = Film(f"{url}/film.ts", cached=False)
+        assert film.span.seekable == told
+        film.close()
 
 
 def test_a_film_without_sound_has_none(tmp_path: Path) -> None:

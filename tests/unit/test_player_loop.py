@@ -2,66 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from support.player import (
-    FakeChunks,
-    FakeDisplay,
-    FakePictures,
-    FakeSpeaker,
-    World,
-    film,
-    sound,
-)
+from support.player import FakePictures, Player, film
 from vidlift.pipeline import Meter
 from vidlift.player.governor import LATE
-from vidlift.player.loop import POLL, STALL, Loop, Record
-from vidlift.player.schedule import Picture, Tally
-from vidlift.player.sound import Feeder
-from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo, Span, Viewer
+from vidlift.player.loop import POLL, STALL, Loop
+from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo, Span
 from vidlift.sinks.events import Dropped
-
-
-class Player:
-    """A loop and all that it stands in."""
-
-    def __init__(self, *, speaker_rate: float | None = None, present: float = 0.002) -> None:
-        self.world = World()
-        self.display = FakeDisplay(self.world, present=present)
-        self.viewer = Viewer(monotonic=self.world.monotonic)
-        self.record, self.tally = Record(), Tally()
-        self.speaker = None if speaker_rate is None else FakeSpeaker(self.world, rate=speaker_rate)
-
-    def play(
-        self,
-        pictures: list[Picture],
-        *,
-        ready_at: Callable[[int], float] = lambda _index: 0.0,
-        seconds_of_sound: float = 0,
-        stop: float | None = None,
-        at: float | None = None,
-    ) -> Leave | None:
-        last = pictures[-1].frame
-        self.loop = Loop(
-            self.display,
-            self.viewer,
-            self.record,
-            span=Span(start=float(pictures[0].frame.pts), end=float(last.pts + last.duration)),
-            tally=self.tally,
-            meter=Meter(self.world.monotonic),
-            at=at,
-            monotonic=self.world.monotonic,
-        )
-        feeder = None
-        if self.speaker is not None:
-            start = pictures[0].frame.pts
-            feeder = Feeder(FakeChunks(sound(seconds_of_sound, start=start)), self.speaker)
-        return self.loop.run(FakePictures(self.world, pictures, ready_at), feeder, stop=stop)
 
 
 @pytest.mark.parametrize("rate", [24, Fraction(30000, 1001), 60], ids=str)

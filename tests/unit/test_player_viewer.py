@@ -98,6 +98,16 @@ def test_in_a_pause_the_picture_is_made_anew_as_it_is_wanted(viewer: Viewer, key
     assert tell(viewer, "space", key) == SeekTo(50.0)
 
 
+@pytest.mark.parametrize("key", ["c", "v"])
+@pytest.mark.parametrize("more", [{"live": True}, {"seekable": False}], ids=str)
+def test_where_nothing_can_be_sought_it_stays_and_what_follows_is_made_so(
+    viewer: Viewer, key: str, more: dict[str, bool]
+) -> None:
+    assert tell(viewer, "space", key, span=Span(start=10.0, end=None, **more)) is None
+    assert viewer.wish.side_by_side == (key == "v")
+    assert viewer.super_resolve == (key != "c")
+
+
 def test_a_key_held_down_seeks_and_does_nothing_else_twice(viewer: Viewer) -> None:
     assert tell(viewer, Key("left", held=True)) == SeekTo(45.0)
     tell(viewer, Key("9"), Key("9", held=True))
@@ -193,6 +203,8 @@ def test_side_by_side_follows_the_mouse(viewer: Viewer) -> None:
     tell(viewer, "v", Pointer(320, 5, False))
     assert viewer.wish.side_by_side
     assert viewer.divider == 0.25
+    assert len(drawn(viewer)) == 1, "the picture on the screen is not yet one of two"
+    viewer.split = True
     bicubic, vidlift, _bar = drawn(viewer)
     assert bicubic.x + bicubic.pixels.shape[1] < 320 < vidlift.x
 
@@ -295,7 +307,8 @@ LONG = "There is a great deal to be said about this, and most of it in one breat
 def test_everything_fits_any_window(viewer: Viewer, area: tuple[int, int], text: str) -> None:
     viewer.offer([Said(text, wanted=True)])
     viewer.status = lambda: [(f"figure {n}", "some of this and some of that") for n in range(14)]
-    tell(viewer, "v", "i", "h", Pointer(30, 30, False))
+    tell(viewer, "i", "h", Pointer(30, 30, False))
+    viewer.split = True
     viewer.say(text)
     sprites = viewer.sprites(time=50, span=FILM, area=area)
     assert len(sprites) == 7

@@ -136,11 +136,13 @@ def play(
         return
     from vidlift.player.play import play_all
 
-    if display is None and options.display == "none":
-        say_no_screen()
+    def opened() -> None:
+        if display is None and options.display == "none":
+            say_no_screen()
+
     fresh = save is not None and not save.exists()
     try:
-        receipt, failure = play_all(sources, options)
+        receipt, failure = play_all(sources, options, opened=opened)
     except (KeyboardInterrupt, VidliftError):
         if fresh and save is not None and save.exists():
             warn(f"what was received is in {save}")

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
-from vidlift.client.adapt import BUFFER, Choose, Option, best, by_both, guess, quality_of
 from vidlift.cache import Cache
+from vidlift.client.adapt import BUFFER, Choose, Option, best, by_both, guess, quality_of
 from vidlift.client.captions import Caption, read_captions
 from vidlift.client.download import Patience
 from vidlift.client.hosts import shown

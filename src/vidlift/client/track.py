@@ -25,6 +25,9 @@ MISSING_MAX = 3
 VANISHED_MAX = 40.0
 """Seconds for which the list of a live film may be away, or without anything new."""
 
+EPOCHS = 1_000_000
+"""By how much the epochs of a list that counts anew are moved: it counts those anew, too."""
+
 BEHIND_LIVE = 3
 """Segments between the newest one and where a live film is begun."""
 
@@ -232,8 +235,8 @@ class Track:
         return Piece(
             data=data,
             header=self.fetcher.header(segment, came_from=media.url),
-            run=(at, segment.epoch, segment.header, position.leaps),
-            epoch=segment.epoch,
+            run=(at, segment.epoch, segment.header, position.leaps, position.lists),
+            epoch=EPOCHS * position.lists + segment.epoch,
             start=position.start,
             leaps=position.leaps,
             seconds=segment.seconds,
@@ -260,7 +263,7 @@ class Track:
 
     def _next_live(self, at: int, position: _Position) -> tuple[MediaList, Segment | None]:
         media = self._list(at)
-        away = 0.0
+        away, anew = 0.0, False
         while True:
             if position.number is None:
                 if media.segments:
@@ -272,6 +275,8 @@ class Track:
                             gone = segment.number - position.number
                             self.lost["a segment of a live film was gone"] += gone
                         return media, segment
+                if anew and _begun_anew(media, position.number):
+                    return media, media.segments[max(0, len(media.segments) - BEHIND_LIVE)]
                 if media.ended:
                     return media, None
             if away >= VANISHED_MAX:
@@ -280,7 +285,7 @@ class Track:
             self.fetcher.pause(rest)
             away += rest
             try:
-                media = self._list(at, anew=True)
+                media, anew = self._list(at, anew=True), True
             except (NetworkError, InputError):  # what comes for a moment may be an error page
                 if self.fetcher.stopped:
                     raise
@@ -300,19 +305,29 @@ class _Position:
     leaps: int = 0
     """How often segments of a live film were gone on the way."""
 
+    lists: int = 0
+    """How often the list of a live film began to count anew."""
+
     live: bool = False
     """Whether it is followed by numbers: of a film on demand these say nothing."""
 
     def after(self, segment: Segment) -> _Position:
         start = segment.start if self.number is None else self.time
-        leapt = self.live and self.number is not None and segment.number > self.number
+        ahead_by = segment.number - self.number if self.live and self.number is not None else 0
         return replace(
             self,
             time=start + segment.seconds,
             number=segment.number + 1,
             start=start,
-            leaps=self.leaps + leapt,
+            leaps=self.leaps + (ahead_by > 0),
+            lists=self.lists + (ahead_by < 0),
         )
+
+
+def _begun_anew(media: MediaList, number: int) -> bool:
+    """Whether a list that is new lies so far before the segment wanted that it counts anew: one
+    that is only a little old, as from another server, still has the one before it."""
+    return bool(media.segments) and media.segments[-1].number + len(media.segments) < number
 
 
 def name_of(variant: Variant) -> str:

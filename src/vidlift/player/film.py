@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from vidlift.sources.keep import Keeper
 
 LAST = 0.1
-"""Seconds before the end of a film that a seek goes to at most."""
+"""Seconds before the end of a film that a seek goes to at most, but for pictures that came."""
 
 
 class Film:
@@ -48,6 +49,9 @@ class Film:
         """
         self.where, self.name = where, shown_name(where)
         self._lost: Counter[str] = Counter()
+        self._latest = -inf
+        """Media time of the latest picture that was given."""
+
         self._open = ExitStack()
         self._keeper: Keeper | None = None
         with ExitStack() as undo:
@@ -70,6 +74,7 @@ class Film:
             start=float(start),
             end=None if end is None else float(end),
             live=bool(getattr(self._entry, "live", False)),
+            seekable=self.split.seekable and _seekable(self._entry),
         )
 
     @property
@@ -145,6 +150,7 @@ class Film:
         for frame in self.split.pictures:
             if stop is not None and frame.pts >= stop:
                 return
+            self._latest = max(self._latest, float(frame.pts))
             yield frame
 
     def seek(self, to: float) -> float:
@@ -154,7 +160,7 @@ class Film:
         """
         end = self.span.end
         if end is not None:
-            to = min(to, end - LAST)
+            to = min(to, max(end - LAST, self._latest))
         to = max(to, self.span.start)
         self._lost = Counter(self.lost)
         self.split.seek(Fraction(to).limit_denominator(1_000_000))
@@ -189,6 +195,12 @@ class Film:
         if self._keeper is not None:
             self._keeper.abandon()
             self._keeper = None
+
+
+def _seekable(entry: Any) -> bool:
+    """Whether the bytes can be: some servers tell no length."""
+    found: bool = not hasattr(entry, "seekable") or entry.seekable()
+    return found
 
 
 def _keeper(entry: Any, save: Path) -> Keeper:

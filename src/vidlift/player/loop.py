@@ -21,7 +21,16 @@ from vidlift.player.clock import AudioClock, Clock, WallClock
 from vidlift.player.governor import LATE
 from vidlift.player.schedule import NOT_BEGUN, Picture, Tally, is_over, wait_for
 from vidlift.player.sound import Feeder
-from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo, Span, Viewer
+from vidlift.player.viewer import (
+    Leave,
+    Open,
+    OtherFilm,
+    OtherSound,
+    Quit,
+    SeekTo,
+    Span,
+    Viewer,
+)
 from vidlift.sinks.events import Event
 from vidlift.sinks.window import Sprite
 
@@ -34,8 +43,13 @@ PREROLL = 0.5
 STALL = 0.5
 """Seconds past the last picture after which film and sound stand until there are others."""
 
+STALLED = "waiting for more of the film"
+
 RATED = 48
 """Pictures whose rate is told."""
+
+LONG_WAIT = 0.5
+"""Seconds of waiting after which what is waited for is named."""
 
 SHORT_REST = 0.04
 """Seconds to the next picture below which a change of what lies over it waits for that."""
@@ -159,13 +173,21 @@ class Loop:
         self._sound: Feeder | None = None
         self._timer = WallClock(monotonic=monotonic)
         self._clock: Clock = self._timer
-        self._stalled = False
+        self._begun = self._ended = self._stalled = self._held = False
         self._standing = True
-        self._leave: Leave | None = None
+        self._waiting: Picture | None = None
+        """The picture that comes next; before the film begins, the first."""
+
+        self._away: Quit | OtherFilm | Open | None = None
+        """What the viewer wants in the place of this film."""
+
+        self._within: SeekTo | OtherSound | None = None
+        """What the viewer wants of this film that is not to be had where it is."""
+
         self._sprites: list[Sprite] | None = None
         self._full_screen = viewer.full_screen
-        self._end = 0.0
-        """Media time until which the picture on the screen is meant to stay."""
+        self._start, self._end = -math.inf, 0.0
+        """Media times between which the picture on the screen is meant to be there."""
 
         self.time = NOT_BEGUN
         """Media time as the loop last saw it. Other threads may look."""
@@ -173,71 +195,89 @@ class Loop:
         self.position = span.start if at is None else span.inside(at)
         """Where the film is, as the viewer sees it: also before it begins."""
 
+    @property
+    def leave(self) -> Leave | None:
+        """Why the film is to be left."""
+        return self._within if self._away is None else self._away
+
+    def stay(self) -> None:
+        """The viewer cannot have another film yet, or comes back to this one."""
+        self._away = None
+
     def run(
         self, pictures: Pictures, sound: Feeder | None, *, stop: float | None = None
     ) -> Leave | None:
         """Play; None at the end of the film or at ``stop``, a media time.
 
-        Without sound the film runs by the wall clock, that is by ``monotonic``.
+        Called again, with the same, after ``stay`` it goes on where it was left. Without sound
+        the film runs by the wall clock, that is by ``monotonic``.
         """
         self._sound = sound
-        waiting: Picture | None = None
-        ended = self._preroll(pictures)
-        while self._leave is None:
+        if not self._begun:
+            self._preroll(pictures)
+        while self.leave is None:
             if sound is not None:
-                sound.feed(pad=waiting is not None or pictures.ready)
-            if waiting is None and not ended and pictures.ready:
-                waiting = next(pictures, None)
-                ended = waiting is None
-            self.time = self.position = now = self._clock.now()
-            rest = math.inf
+                sound.feed(pad=self._waiting is not None or pictures.ready)
+            if self._waiting is None and not self._ended and pictures.ready:
+                self._advance(pictures)
+            self.time = now = self._clock.now()
+            self.position = max(now, self._start)  # sound may have begun before it
+            rest, waiting = math.inf, self._waiting
             if self._stalled:
                 self._stall(not pictures.full)
             elif self._viewer.paused:
                 pass
             elif waiting is not None:
                 rest = wait_for(waiting.frame, now=now)
-                if is_over(waiting.frame, now=now) and pictures.ready and not ended:
-                    following = next(pictures, None)
-                    ended = following is None
-                    if following is not None:
+                if is_over(waiting.frame, now=now) and pictures.ready and not self._ended:
+                    if self._advance(pictures):
                         self._tally.drop(waiting.frame, LATE)
-                        waiting = following
                         continue
+                    self._waiting = waiting
                 if rest <= 0:
                     self._show(waiting)
                     self._record.skew.append(self._clock.now() - float(waiting.frame.pts))
-                    waiting = None
-            elif ended:
+                    self._waiting = None
+            elif self._ended:
                 rest = self._last_moment(stop) - now
                 if rest <= 0:
                     return None
             else:
                 self._stall(now > self._end + STALL)
             self._mind(rest)
-        return self._leave
+        return self.leave
 
-    def wait(self, made: Made) -> Leave | None:
-        """Mind the viewer until something is there; returns why the film is left, if it is.
+    def wait(self, made: Made, *, naming: str = "") -> Leave | None:
+        """Stand and mind the viewer until something is there; returns why the film is left, if it
+        is. ``naming``: what is shown where it takes long.
 
         Who wants to go elsewhere in the film goes there after that.
         """
-        while not made.ready and not isinstance(self._leave, (Quit, OtherFilm)):
+        self._held, since = True, self._monotonic()
+        while not made.ready and self._away is None:
+            if self._monotonic() - since >= LONG_WAIT:
+                self._viewer.waits_for = naming
             self._mind(math.inf)
-        return self._leave
+        self._held, self._viewer.waits_for = False, ""
+        return self.leave
 
-    def _preroll(self, pictures: Pictures) -> bool:
-        """Show the first picture as soon as it is there; begin once others and the sound are.
+    def _advance(self, pictures: Pictures) -> bool:
+        """Take the next picture, which is there; False where there is none any more."""
+        self._waiting = next(pictures, None)
+        self._ended = self._waiting is None
+        return not self._ended
 
-        Whether the film has ended before it began.
-        """
-        first: Picture | None = None
+    def _preroll(self, pictures: Pictures) -> None:
+        """Show the first picture as soon as it is there; begin once others and the sound are."""
         since: float | None = None
-        while self._leave is None:
+        while self.leave is None:
+            first = self._waiting
             if pictures.ready and (first is None or first.early):
-                first = next(pictures, None)
-                if first is None:
-                    return True
+                if not self._advance(pictures):
+                    self._begun = True
+                    return
+                first = self._waiting
+                assert first is not None
                 self.position = float(first.frame.pts)
                 self._show(first)
                 # A window that was just opened has much to see to before time may run.
@@ -246,14 +286,14 @@ class Loop:
                 since = self._monotonic() if since is None else since
                 if self._monotonic() - since >= PREROLL or self._sound_is_there():
                     self._begin(first.frame)
-                    return False
+                    return
             self._mind(math.inf)
-        return True
 
     def _sound_is_there(self) -> bool:
         return self._sound is None or self._sound.first() is not None or self._sound.ended
 
     def _begin(self, first: Frame) -> None:
+        self._begun, self._waiting = True, None
         start = first.pts
         self._timer = WallClock(start=float(start), monotonic=self._monotonic)
         self._clock = self._timer
@@ -267,12 +307,13 @@ class Loop:
 
     def _show(self, picture: Picture) -> None:
         frame, viewer = picture.frame, self._viewer
+        viewer.split = picture.plain is not None
         self._cover()
         self._meter.note(
             "present",
             lambda: self._display.show(frame, beside=picture.plain, divider=viewer.divider),
         )
-        self._end = float(frame.pts + frame.duration)
+        self._start, self._end = float(frame.pts), float(frame.pts + frame.duration)
         self._record.on_screen = picture
         if not picture.early:
             self._record.show(self._monotonic())
@@ -287,9 +328,14 @@ class Loop:
         if stalled != self._stalled:
             self._stalled = stalled
             self._record.stalls += stalled
+            self._viewer.waits_for = STALLED if stalled else ""
+
+    @property
+    def _is_to_stand(self) -> bool:
+        return self._viewer.paused or self._stalled or self._held
 
     def _run_or_stand(self) -> None:
-        self._standing = self._viewer.paused or self._stalled
+        self._standing = self._is_to_stand
         parts: list[WallClock | Feeder] = [self._timer]
         if self._sound is not None:
             parts.append(self._sound)
@@ -314,26 +360,33 @@ class Loop:
             self._display.toggle_full_screen()
         if self._sound is not None:
             self._sound.set_loudness(viewer.loudness)
-        if self.time != NOT_BEGUN and self._standing != (viewer.paused or self._stalled):
+        if self.time != NOT_BEGUN and self._standing != self._is_to_stand:
             self._run_or_stand()
 
     def _heed(self, leave: Leave | None) -> None:
-        """Of several reasons to leave in one rest the last one counts, but quitting is final.
+        """Of several reasons to leave in one rest the last one counts, but another film comes
+        before another place in this one, and quitting is final.
 
         The next seek goes on from where the one before it leads to, so does a step to another
         film, and of films that are dropped together one is played after the other.
         """
-        if isinstance(leave, OtherFilm) and not isinstance(self._leave, Quit):
-            before = self._leave.step if isinstance(self._leave, OtherFilm) else 0
-            leave = self._viewer.reach(before + leave.step)
-            if leave is None and before:
-                self._leave = None  # there and back
-        if isinstance(leave, Open) and isinstance(self._leave, Open):
-            leave = Open(self._leave.where, then=(*self._leave.then, leave.where))
-        if leave is not None and not isinstance(self._leave, Quit):
-            self._leave = leave
-        if isinstance(leave, SeekTo):
-            self.position = self._span.inside(leave.time)
+        if leave is None or isinstance(self._away, Quit):
+            return
+        match leave:
+            case OtherFilm(step):
+                before = self._away.step if isinstance(self._away, OtherFilm) else 0
+                step_in_all = self._viewer.reach(before + step)
+                if step_in_all is not None or before:  # there and back is nowhere
+                    self._away = step_in_all
+            case Open(where) if isinstance(self._away, Open):
+                self._away = Open(self._away.where, then=(*self._away.then, where))
+            case Quit() | Open():
+                self._away = leave
+            case SeekTo(time):
+                self._within = leave
+                self.position = self._span.inside(time)
+            case OtherSound():
+                self._within = leave
 
     def _cover(self) -> bool:
         """Lay over the film what the viewer is to see; whether that changed."""

@@ -89,6 +89,9 @@ class Span:
     live: bool = False
     """Whether it is received as it happens, so that the only seek is to what happens now."""
 
+    seekable: bool = True
+    """Whether it can be shown from another point on than its beginning."""
+
     def inside(self, time: float) -> float:
         """The time, or the end of the film that lies nearest to it."""
         return min(max(time, self.start), math.inf if self.end is None else self.end)
@@ -129,6 +132,12 @@ class Viewer:
 
         self.status: Callable[[], overlay.Rows] = tuple
         """Gives the figures that ``i`` shows."""
+
+        self.split = False
+        """Whether the picture on the screen is one of two, side by side."""
+
+        self.waits_for = ""
+        """What is being waited for, shown where there is no other message."""
 
         self.sounds = 0
         """Tracks of sound there are to choose from."""
@@ -257,7 +266,7 @@ class Viewer:
                 lambda: overlay.subtitle(words, size=size * 3 // 2, room=(across, area[1] // 2)),
                 (None, bottom),
             )
-        if self.wish.side_by_side:
+        if self.split:
             middle = round(self.divider * area[0])
             draw(
                 ("bicubic",),
@@ -267,7 +276,7 @@ class Viewer:
             draw(("vidlift",), lambda: overlay.label("Vidlift", size=size), (middle + size, size))
         if self._info:
             rows = self._figures(now)
-            top = size if not self.wish.side_by_side else 5 * size
+            top = size if not self.split else 5 * size
             draw(
                 ("info", *rows),
                 lambda: overlay.panel(rows, size=size, room=(across, area[1] - top)),
@@ -280,10 +289,12 @@ class Viewer:
                 lambda: overlay.panel(keys, size=size, room=(across, area[1] - size * 3 // 2)),
                 (-size, size),
             )
+        text = self.waits_for
         if now < self._message_until:
             text = self._message
             stays = max(MESSAGE_FOR, READ_IN * len(text))
             self._message_until = min(self._message_until, now + stays)
+        if text:
             draw((text,), lambda: overlay.label(text, size=size, room=across), (size, -4 * size))
         if barred:
             x, y, _, _ = overlay.bar_box(area)
@@ -305,7 +316,7 @@ class Viewer:
     def _point(
         self, x: int, y: int, pressed: bool, span: Span, area: tuple[int, int]
     ) -> Leave | None:
-        if self.wish.side_by_side and area[0]:
+        if (self.wish.side_by_side or self.split) and area[0]:
             self.divider = min(max(x / area[0], 0.0), 1.0)
         shown, self._bar_until = self._monotonic() < self._bar_until, self._monotonic() + BAR_FOR
         share = overlay.bar_share((x, y), area=area)
@@ -315,7 +326,12 @@ class Viewer:
 
     def _anew(self, time: float, span: Span) -> SeekTo | None:
         """In a pause, have the picture on the screen made again, as it is wanted now."""
-        return SeekTo(time) if self.paused and not span.live else None
+        if not self.paused:
+            return None
+        if span.live or not span.seekable:
+            self.say("from the next picture on", too=True)
+            return None
+        return SeekTo(time)
 
     def _control(self, control: Control, time: float, span: Span) -> Leave | None:
         if span.live and (control in SEEKS or control in (Control.HOME, Control.END)):

@@ -25,9 +25,11 @@ from vidlift.sources.captions import HlsWords, of_rendition
 from vidlift.sources.decode import open_container
 from vidlift.sources.labels import Label
 from vidlift.sources.onward import Onward, onward
-from vidlift.sources.runs import Runs, Times
-from vidlift.sources.split import RATE, Sound, SoundChunk, Split, sound_streams
+from vidlift.sources.runs import Run, Runs, Times
+from vidlift.sources.split import RATE, UNDECODED, Sound, SoundChunk, Split, sound_streams
 from vidlift.video import VideoInfo
+
+SILENT = "a segment held no sound that could be decoded"
 
 BROKEN_MAX = 3
 """Runs in a row that may hold nothing to be decoded."""
@@ -35,6 +37,8 @@ BROKEN_MAX = 3
 
 class HlsSplit:
     """Sound and pictures of an HLS film. Used as ``Split`` is; ``film`` stays the caller's."""
+
+    seekable = True
 
     def __init__(self, film: HlsFilm, *, sound: labels.Wanted | None = None) -> None:
         """Receives the beginning and decodes the first picture. ``sound`` as for ``Split``."""
@@ -152,7 +156,7 @@ class _Opened:
         self._name = name
         self._kind = Onward if live else Split
         self._lock = Lock()
-        self._splits: list[tuple[Split, Piece]] = []
+        self._splits: list[tuple[Split, Run]] = []
         self._muted = self._stopped = False
         self._failed: VidliftError | None = None
         self.lost: Counter[str] = Counter()
@@ -176,7 +180,14 @@ class _Opened:
         return self._splits[index][0]
 
     def piece(self, index: int) -> Piece:
-        return self._splits[index][1]
+        return self._splits[index][1].first
+
+    def hear(self, index: int, seconds: float) -> None:
+        """Note how much sound came of a run, all of which was read."""
+        split, run = self._splits[index]
+        told = split.sound is not None and UNDECODED in split.sound.lost
+        if not (self._stopped or told):
+            self.lost[SILENT] += run.silent(seconds)
 
     def open(self, index: int) -> bool:
         """Have a run open; False at the end of the film."""
@@ -197,7 +208,7 @@ class _Opened:
                     continue
                 if self._muted:
                     split.mute()
-                self._splits.append((split, run.first))
+                self._splits.append((split, run))
             return len(self._splits) > index
 
     def mute(self) -> None:
@@ -285,9 +296,12 @@ class HlsSound:
         while self._runs.open(index):
             split = self._runs.get(index)
             by = self._times.move(self._runs.piece(index), split.pictures.begins)
+            heard = 0
             for chunk in split.sound or ():
+                heard += len(chunk.samples)
                 if _is_wanted(chunk, chunk.pts + by, self._since):
                     yield replace(chunk, pts=chunk.pts + by)
+            self._runs.hear(index, heard / RATE)
             index += 1
 
 
@@ -327,13 +341,15 @@ class ApartSound:
                 if broken >= BROKEN_MAX:
                     raise InputError(f"{self._name}: the sound is damaged") from error
                 continue
-            broken = 0
+            broken = heard = 0
+            told = self._lost[UNDECODED]
             with container:
                 for stream in sound_streams(container)[:1]:
                     packets: Iterator[Any] = iter(container.demux(stream))
                     if self._live:
                         packets = onward(packets)
                     for chunk in Sound(packets, self._lost):
+                        heard += len(chunk.samples)
                         if run.first.leaps > leaps:
                             leaps = run.first.leaps
                             stopped = lambda: self._runs.stopped  # noqa: E731
@@ -341,6 +357,8 @@ class ApartSound:
                         place = self._times.place(run.first, chunk.pts)
                         if place is not None and _is_wanted(chunk, place, self._since):
                             yield replace(chunk, pts=place)
+            if told == self._lost[UNDECODED] and not self._runs.stopped:
+                self._lost[SILENT] += run.silent(heard / RATE)
 
 
 def _is_wanted(chunk: SoundChunk, place: Fraction, since: Fraction | None) -> bool:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
+ALMOST = 0.9
+"""Pieces that must be missing before one is said to be: sound may be a little short."""
+
 SLACK = Fraction(1, 10)
 """Seconds by which sound may begin before the pictures it goes with."""
 
@@ -31,6 +34,12 @@ class Run(io.RawIOBase):
         self._following = following
         self._last = first
         self._rest = memoryview(first.header + first.data)
+        self._pieces, self._seconds = 1, first.seconds
+
+    def silent(self, heard: float) -> int:
+        """How many of the pieces read are without sound where so many seconds of it were heard."""
+        missing = self._pieces * (1 - heard / self._seconds) if self._seconds else 0.0
+        return round(missing) if missing >= ALMOST else 0
 
     def readable(self) -> bool:
         return True
@@ -42,6 +51,7 @@ class Run(io.RawIOBase):
             if piece is None:
                 return 0
             self._last, self._rest = piece, memoryview(piece.data)
+            self._pieces, self._seconds = self._pieces + 1, self._seconds + piece.seconds
         part = self._rest[: len(view)]
         view[: len(part)] = part
         self._rest = self._rest[len(part) :]

@@ -32,6 +32,7 @@ from vidlift.sources.sdr import ToSdr
 RATE = 48_000
 """Samples a second of the sound given, whatever the file holds."""
 
+UNDECODED = "a packet of sound could not be decoded"
 SEEK_EARLIER = (0, 2, 10)
 """Seconds before the time wanted to seek to, in turn: some files lead to a picture after it."""
 
@@ -92,6 +93,12 @@ class Split:
             return self._start + self.pictures.info.duration
         whole = self._container.duration
         return None if whole is None else self._start + Fraction(whole, av.time_base)
+
+    @property
+    def seekable(self) -> bool:
+        """Whether it can be sought in, where its bytes can: a raw stream has no times."""
+        kind: Any = self._container.format
+        return not kind.flags & av.format.Flags.no_timestamps.value
 
     def seek(self, to: Fraction) -> None:
         """Make both sides anew, from what is shown and heard at ``to`` on.
@@ -215,7 +222,7 @@ class Sound:
             try:
                 yield from (frame for frame in packet.decode() if frame.pts is not None)
             except av.FFmpegError:
-                self.lost["a packet of sound could not be decoded"] += 1
+                self.lost[UNDECODED] += 1
 
 
 def sound_streams(container: InputContainer) -> list[AudioStream]:
