@@ -30,6 +30,7 @@ from PIL import Image
 
 from vidlift import metrics, models, resample
 from vidlift.evaluation import machine, tables
+from vidlift.rgb import rgb_of
 from vidlift.sources.file import FileSource
 from vidlift.training import degrade, motion, pictures
 from vidlift.training.degrade import CODECS, Arrived, Planes
@@ -150,7 +151,7 @@ def _sequences(train: Path, scale: int) -> Iterator[tuple[str, Planes]]:
             continue
         seen.add(source_name)
         with Image.open(where) as image:
-            plane = pictures.luma(np.asarray(image.convert("RGB")))
+            plane = pictures.luma(np.asarray(rgb_of(image)))
         height, width = (min(SIDE, int(0.9 * side)) // step * step for side in plane.shape)
         rng = np.random.default_rng(len(seen))
         yield source_name, motion.moved(plane, rng, size=(width, height), frames=FRAMES)

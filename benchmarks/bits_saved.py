@@ -41,9 +41,8 @@ from vidlift.cloud.ladder import Rung, brought_down, shrink
 from vidlift.cloud.pack import GOP, segment_of
 from vidlift.cloud.report import CALLED
 from vidlift.errors import ModelError
-from vidlift.evaluation.clips import CEILING
 from vidlift.frame import Frame, Plane
-from vidlift.metrics import psnr
+from vidlift.metrics import CEILING, psnr
 from vidlift.models import auto
 from vidlift.sinks.gop import GOP_CODECS, GopEncoder, GopOptions
 from vidlift.sources.file import FileSource

@@ -26,6 +26,7 @@ from PIL import Image
 
 from vidlift import metrics, models
 from vidlift.models import Model, cards
+from vidlift.rgb import rgb_of
 from vidlift.training import pictures
 from vidlift.training.pictures import Picture
 from vidlift.upscaler import Upscaler
@@ -91,7 +92,7 @@ def held_out(folder: Path, *, drawn: bool) -> dict[str, NDArray[np.uint8]]:
         of_kind = drawn == any(fnmatch(where.name, each) for each in DRAWN)
         if of_kind and pictures.is_held_out(pictures.source_of(where)):
             with Image.open(where) as image:
-                found[where.name] = pictures.luma(np.asarray(image.convert("RGB")))
+                found[where.name] = pictures.luma(np.asarray(rgb_of(image)))
     return found
 
 

@@ -25,4 +25,11 @@ def main(where: str, frames: int = 8) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:3]))
+    match sys.argv[1:]:
+        case [where]:
+            main(where)
+        case [where, frames] if frames.isdecimal():
+            main(where, int(frames))
+        case _:
+            sys.stderr.write("usage: python examples/upscale_frames.py INPUT [FRAMES]\n")
+            sys.exit(2)

@@ -1,6 +1,6 @@
 """Super-resolve a picture: the Python API in ten lines.
 
-python examples/upscale_picture.py small.png big.png
+python examples/upscale_picture.py INPUT OUTPUT
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ import numpy as np
 from PIL import Image
 
 from vidlift import Upscaler
+from vidlift.rgb import rgb_of
 
 
 def main(source: Path, target: Path) -> None:
     with Image.open(source) as picture:
-        rgb = np.asarray(picture.convert("RGB"))
+        rgb = np.asarray(rgb_of(picture))
     with Upscaler("m-x4") as upscaler:
         big = upscaler.picture(rgb)  # uint8 [H, W, 3] -> [4*H, 4*W, 3]
     Image.fromarray(big).save(target)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    match sys.argv[1:]:
+        case [source, target]:
+            main(Path(source), Path(target))
+        case _:
+            sys.stderr.write("usage: python examples/upscale_picture.py INPUT OUTPUT\n")
+            sys.exit(2)

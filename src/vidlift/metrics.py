@@ -17,6 +17,10 @@ class Measure(Protocol):
     ) -> float: ...
 
 
+CEILING = 100.0
+"""dB that equal planes count as where a mean is taken, so that it stays a number."""
+
+
 def psnr(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0, border: int = 0) -> float:
     """Peak signal-to-noise ratio of two planes in dB, infinite where they are equal.
 
@@ -25,6 +29,8 @@ def psnr(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0, border: int =
     if a.shape != b.shape:
         raise ValueError(f"planes of one shape are compared, got {a.shape} and {b.shape}")
     inner = tuple(slice(border, side - border) for side in a.shape)
+    if not a[inner].size:
+        raise ValueError(f"of {a.shape} nothing is left inside the border of {border}")
     difference = a[inner].astype(np.float32) - b[inner].astype(np.float32)
     error = float(np.mean(np.square(difference), dtype=np.float64))
     return math.inf if error == 0 else 10 * math.log10(peak * peak / error)

@@ -1,12 +1,17 @@
-"""From a frame to R'G'B' samples, for pictures that people look at."""
+"""R'G'B' samples: of a frame, for people to look at, and of a picture that was read."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidlift.color import MATRIX_WEIGHTS, Range, Siting, matrix_for_display
 from vidlift.frame import Frame, Plane
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def to_rgb(frame: Frame, *, source_height: int, siting: Siting = Siting.LEFT) -> NDArray[np.uint8]:
@@ -36,6 +41,21 @@ def to_rgb(frame: Frame, *, source_height: int, siting: Siting = Siting.LEFT) ->
         np.rint(np.stack([r, g, b], axis=-1) * 255).clip(0, 255).astype(np.uint8)
     )
     return rgb
+
+
+def rgb_of(image: Image.Image) -> Image.Image:
+    """A picture in 8-bit R'G'B'. Raises ``ValueError`` for one of floats, whose white is not known.
+
+    Grey of 16 bits loses its lower eight: Pillow would cut off what is above 255, nearly all of it.
+    """
+    from PIL import Image
+
+    if image.mode == "F":
+        raise ValueError("it is in floating point, of which nobody says what is white")
+    if image.mode.startswith("I"):
+        codes = np.asarray(image).astype(np.int64)
+        image = Image.fromarray((codes >> 8).clip(0, 255).astype(np.uint8))
+    return image.convert("RGB")
 
 
 def _spread(plane: Plane, frame: Frame, siting: Siting) -> NDArray[np.float32]:

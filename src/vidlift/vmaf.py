@@ -114,7 +114,10 @@ def _ffmpeg() -> str:
         import imageio_ffmpeg
     except ImportError:
         raise UsageError("VMAF needs the extra `vidlift[vmaf]`, which is not installed") from None
-    program: str = imageio_ffmpeg.get_ffmpeg_exe()
+    try:
+        program: str = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise UsageError(f"VMAF needs the ffmpeg of imageio-ffmpeg: {error}") from error
     filters = subprocess.run(
         [program, "-hide_banner", "-filters"], capture_output=True, text=True, check=False
     )

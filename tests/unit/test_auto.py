@@ -154,6 +154,11 @@ class TestChoice:
                 "0.20 bits a pixel, quantiser 30, low: from 28.2 on",
             ),
             (
+                Stream(codec="h264", quantizer=28.31),
+                Training.LOW,
+                "quantiser 28.3, low: from 28.2 on",
+            ),
+            (
                 Stream(codec="h264", quantizer=30),
                 Training.LOW,
                 "unknown bit rate, quantiser 30, low",

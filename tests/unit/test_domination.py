@@ -78,6 +78,15 @@ def test_a_set_without_figures_is_no_domination() -> None:
     assert only(figures("m-x4", "m", {"openvino f32": 1})).missing == ()
 
 
+def test_what_was_measured_less_does_not_hide_what_dominates() -> None:
+    best = replace(
+        figures("m-x4", "m", {"openvino f32": 1}, gain=dict.fromkeys(PEER, 0.5)), clips={}
+    )
+    whole = figures("s-x4", "s", {"openvino f32": 1}, gain=dict.fromkeys(PEER, 0.1))
+    assert only(best, whole).dominated
+    assert only(best, whole).ours == "s-x4"
+
+
 def test_peers_without_times_are_named() -> None:
     untimed = figures("slow", "peer", {})
     dear = figures("dear", "peer", {}, mac=1e9)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from support.clips import make_clip
 from support.shared import require, shared
-from vidlift import vmaf
+from vidlift import metrics, vmaf
 from vidlift.errors import InputError, UsageError
 from vidlift.evaluation import clips, networks, streams, subjects
 from vidlift.evaluation.networks import Bicubic
@@ -60,7 +61,7 @@ def test_a_stream_that_is_not_there(name: str) -> None:
 
 def test_the_original_itself_has_every_figure_at_its_top(clip: Path) -> None:
     found = clips.score(perfect(clip), [clip], CLEAN, scale=2)
-    assert found.mean.psnr == found.mean.psnr_shifted == found.mean.stability == clips.CEILING
+    assert found.mean.psnr == found.mean.psnr_shifted == found.mean.stability == metrics.CEILING
     assert found.mean.ssim == pytest.approx(1)
     assert found.mean.vmaf is None
     assert list(found.clips) == ["zone"]
@@ -70,7 +71,7 @@ def test_a_constant_error_is_stable_and_flicker_is_not(clip: Path) -> None:
     darker = clips.score(perfect(clip, errors=[1, 1, 1, 1, 1]), [clip], CLEAN, scale=2).mean
     flicker = clips.score(perfect(clip, errors=[1, -1, 1, -1, 1]), [clip], CLEAN, scale=2).mean
     assert darker.psnr == pytest.approx(flicker.psnr) == pytest.approx(48.13, abs=0.01)
-    assert darker.stability == clips.CEILING
+    assert darker.stability == metrics.CEILING
     assert flicker.stability == pytest.approx(48.13 - 6.02, abs=0.01)
 
 
@@ -92,6 +93,16 @@ def test_pairs_start_at_the_frame_asked_for(first_pair: int, pairs: str) -> None
     found = list(network.frames([flat(code) for code in range(5)], first_pair=first_pair))
     assert " ".join(seen) == pairs
     assert [int(plane[0, 0]) for plane in found] == [0, 1, 2, 3, 4]
+
+
+def test_clips_that_differ_in_their_ending_alone_both_count(clip: Path) -> None:
+    other = make_clip(clip.with_suffix(".mp4"), frames=5, width=64, height=48, sounds=0)
+    third = make_clip(clip.with_name("third.mkv"), frames=5, sounds=0)
+    found = clips.score(
+        Bicubic(2).frames, [clip, other, third], CLEAN, scale=2, paired=Bicubic.paired
+    )
+    assert list(found.clips) == ["zone.mkv", "zone.mp4", "third"]
+    assert found.mean.psnr == pytest.approx(np.mean([s.psnr for s in found.clips.values()]))
 
 
 def test_our_bicubic_model_is_as_good_as_the_published_one(clip: Path) -> None:
@@ -134,6 +145,17 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
     vmaf._ffmpeg.cache_clear()
     with pytest.raises(UsageError, match=r"vidlift\[vmaf\]"):
         vmaf.measure([np.zeros((32, 32))], [np.zeros((32, 32))])
+
+
+def test_without_a_program_in_the_extra_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", SimpleNamespace(get_ffmpeg_exe=gone))
+    vmaf._ffmpeg.cache_clear()
+    with pytest.raises(UsageError, match="No ffmpeg exe could be found"):
+        vmaf.measure([np.zeros((32, 32))], [np.zeros((32, 32))])
+    assert not vmaf.is_there()
 
 
 def perfect(clip: Path, errors: Sequence[int] = (0,) * 5) -> clips.Enlarge:

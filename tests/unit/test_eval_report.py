@@ -13,7 +13,7 @@ from PIL import Image
 from support.clips import make_clip
 from support.shared import require
 from vidlift.errors import InputError, OutputError, UsageError
-from vidlift.evaluation import report, sets, streams, subjects
+from vidlift.evaluation import chart, report, sets, streams, subjects
 from vidlift.evaluation.chart import draw
 from vidlift.evaluation.report import Figures
 from vidlift.evaluation.timing import Time
@@ -67,7 +67,8 @@ def test_files_that_cannot_be_read_or_written(figures: list[Figures], tmp_path: 
     with pytest.raises(OutputError, match="nowhere"):
         report.save(tmp_path / "nowhere" / "figures.json", figures, made={})
     (tmp_path / "other.json").write_text('{"networks": [{}]}')
-    for name in ("none.json", "other.json"):
+    (tmp_path / "lists.json").write_text('{"networks": [{"cost": null, "pictures": []}]}')
+    for name in ("none.json", "other.json", "lists.json"):
         with pytest.raises(InputError, match=name):
             report.load(tmp_path / name)
 
@@ -80,6 +81,15 @@ def test_the_chart_is_drawn(figures: list[Figures], tmp_path: Path) -> None:
         assert picture.width < picture.height, "two scales below one another, one set"
     with pytest.raises(OutputError, match="chart"):
         draw(timed(figures), tmp_path / "nowhere" / "chart.png")
+
+
+def test_a_chart_leaves_out_what_was_not_measured_on_a_set(
+    figures: list[Figures], tmp_path: Path
+) -> None:
+    require("charts")
+    where = tmp_path / "chart.svg"
+    draw([*timed(figures), *(replace(each, pictures={}) for each in timed(figures))], where)
+    assert where.stat().st_size > 0
 
 
 def test_a_chart_of_what_was_not_timed_is_refused(figures: list[Figures], tmp_path: Path) -> None:
@@ -99,3 +109,18 @@ def timed(figures: list[Figures]) -> list[Figures]:
     """The figures, as if each but the baseline took five milliseconds."""
     taken = Time(median_ms=5.0, least_ms=4.0, ratio=1.0, runs=50)
     return [replace(each, speed={"openvino f32": taken} if each.cost else {}) for each in figures]
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("m-x4", "m"),
+        ("m-x4-clean", "m-clean"),
+        ("xl-x2-low-int8", "xl-low-int8"),
+        ("xlsr-x3", "xlsr"),
+        ("fsrcnnx-8-0-4-1-x2", "fsrcnnx-8-0-4-1"),
+        ("net-x40", "net-x40"),
+    ],
+)
+def test_networks_of_one_tier_are_told_apart_in_the_chart(name: str, label: str) -> None:
+    assert chart.label(name) == label

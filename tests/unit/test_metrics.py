@@ -50,3 +50,11 @@ def test_agrees_with_the_published_protocol(border: int) -> None:
     # psnr subtracts in float32: 1e-5 of a code value is far below 1e-6 dB.
     assert metrics.psnr(a, b, border=border) == pytest.approx(judge.psnr_y(a, b, border), abs=1e-5)
     assert metrics.ssim(a, b, border=border) == pytest.approx(judge.ssim_y(a, b, border), abs=1e-9)
+
+
+@pytest.mark.parametrize("border", [2, 3, 9])
+def test_a_border_that_leaves_nothing_is_refused(border: int) -> None:
+    plane = np.zeros((4, 20), np.uint8)
+    for measure in (metrics.psnr, metrics.ssim):
+        with pytest.raises(ValueError, match="inside the border"):
+            measure(plane, plane, border=border)

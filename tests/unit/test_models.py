@@ -230,10 +230,11 @@ class TestTheCatalogue:
         assert models.load(where).descriptor == models.describe(str(where))
         assert models.card(where) is None
 
-    def test_a_card_that_cannot_be_read(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("content", ["{", "[1]", "3", "null"])
+    def test_a_card_that_cannot_be_read(self, tmp_path: Path, content: str) -> None:
         where = tmp_path / "mine.onnx"
         where.write_bytes(models.kernel(scale=3).data)
-        where.with_suffix(".json").write_text("{")
+        where.with_suffix(".json").write_text(content)
         with pytest.raises(ModelError, match=r"mine\.json is not a card"):
             models.card(where)
 

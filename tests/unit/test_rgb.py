@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from vidlift.color import ColorTags, Range
 from vidlift.frame import Frame
-from vidlift.rgb import to_rgb
+from vidlift.rgb import rgb_of, to_rgb
 
 SIZE = (8, 6)
+ROOT = Path(__file__).parents[2]
 
 
 def flat(y: int, u: int, v: int, *, bits: int = 8, tags: ColorTags | None = None) -> Frame:
@@ -93,3 +96,27 @@ def test_grey_has_no_colour() -> None:
     y = np.arange(48, dtype=np.uint8).reshape(6, 8) + 60
     rgb = to_rgb(Frame(planes=(y,), pts=Fraction(0), duration=Fraction(1)), source_height=480)
     assert (rgb == rgb[..., :1]).all()
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("png", np.uint16), ("tif", np.int32)])
+def test_a_grey_picture_of_16_bits_keeps_its_light(
+    ending: str, kind: type[np.integer], tmp_path: Path
+) -> None:
+    ramp = np.linspace(0, 65535, 256).astype(kind)
+    where = tmp_path / f"ramp.{ending}"
+    Image.fromarray(np.tile(ramp, (4, 1))).save(where)
+    with Image.open(where) as image:
+        rgb = np.asarray(rgb_of(image))
+    assert (rgb == (ramp >> 8)[:, None]).all()
+
+
+def test_white_of_floating_point_is_not_known() -> None:
+    with pytest.raises(ValueError, match="floating point"):
+        rgb_of(Image.fromarray(np.ones((2, 2), np.float32)))
+
+
+def test_nothing_else_lets_pillow_make_rgb() -> None:
+    """It cuts off whatever is above 255: most of a grey picture of 16 bits would be white."""
+    files = [f for place in ("src", "examples", "benchmarks") for f in (ROOT / place).rglob("*.py")]
+    found = [path.name for path in files if 'convert("RGB")' in path.read_text()]
+    assert found == ["rgb.py"]

@@ -328,6 +328,53 @@ def test_a_folder_that_is_no_pack_is_refused(tmp_path: Path) -> None:
         pack.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        pytest.param([], id="a list"),
+        pytest.param({"format": 1, "items": 3}, id="items that are none"),
+        pytest.param({"format": 1, "items": [3]}, id="an item that is none"),
+        pytest.param({"format": 1, "items": [{"shard": "x"}]}, id="a shard in words"),
+    ],
+)
+def test_a_note_of_another_form_is_told_in_a_line(tmp_path: Path, note: object) -> None:
+    (tmp_path / pack.NOTE).write_text(json.dumps(note))
+    with pytest.raises(InputError, match="not a whole pack"):
+        pack.read(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped"])
+def test_a_shard_that_is_damaged_is_told_in_a_line(tmp_path: Path, damage: str) -> None:
+    high = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    where = tmp_path / "p"
+    pack.write(where, [pack.Item(source="a", held_out=False, high=high)], skipped={}, about={})
+    shard = where / "00000.npz"
+    whole = shard.read_bytes()
+    flipped = whole[:100] + bytes([whole[100] ^ 255]) + whole[101:]
+    shard.write_bytes({"empty": b"", "cut": whole[:200], "flipped": flipped}[damage])
+    with pytest.raises(InputError, match="not a whole pack"):
+        pack.read(where)
+
+
+def test_a_pack_that_cannot_be_opened_has_no_digest(tmp_path: Path) -> None:
+    (tmp_path / pack.NOTE).mkdir()
+    with pytest.raises(InputError, match="cannot read"):
+        pack.digest(tmp_path)
+
+
+def test_a_picture_without_an_inside_does_not_judge(tmp_path: Path) -> None:
+    """Cut off ``scale`` samples each side, and nothing is left of it to be compared."""
+    names = [f"p{index}" for index in range(100) if pictures.is_held_out(f"p{index}")][:2]
+    rng = np.random.default_rng(0)
+    for name, side in (*zip(names, (8, 32), strict=True), ("learnt", 32)):
+        assert pictures.is_held_out(name) == (name != "learnt")
+        Image.fromarray(rng.integers(0, 256, (side, 40, 3), np.uint8)).save(
+            tmp_path / f"{name}.png"
+        )
+    _, held_out = dataset.split(tmp_path, scale=4)
+    assert [picture.source for picture in held_out] == names[1:]
+
+
 def test_sources_that_hold_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file or folder"):
         gather.files([tmp_path / "none"])

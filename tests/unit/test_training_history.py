@@ -44,6 +44,13 @@ def test_a_log_loses_the_lines_of_steps_that_come_again(tmp_path: Path) -> None:
     assert [step for step, _, _ in history.read(folder).loss] == [200, 400, 600, 800, 1000]
 
 
+def test_a_line_that_lost_its_end_alone_does_not_swallow_the_next(tmp_path: Path) -> None:
+    where = run_of(tmp_path / "m") / history.LOG
+    where.write_text(where.read_text().removesuffix("\n"))
+    Log(where.parent, step=2000).write(step=2200, loss=1.0, seconds=220.0)
+    assert [step for step, _, _ in history.read(where.parent).loss] == [*range(200, 2400, 200)]
+
+
 def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no training run"):
         history.read(tmp_path)

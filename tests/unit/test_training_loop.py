@@ -18,7 +18,7 @@ from pytorch_optimizer import Muon
 from support.pictures import make_pictures
 from vidlift import resample
 from vidlift.errors import InputError, UsageError
-from vidlift.training import checkpoint, loop, machine, pictures, recipe
+from vidlift.training import checkpoint, loop, machine, patches, pictures, recipe
 from vidlift.training.recipe import Recipe
 from vidlift.training.run import Run
 
@@ -56,6 +56,48 @@ def test_runs_side_by_side_are_what_each_is_alone(tmp_path: Path, folder: Path) 
     for one, other in zip(alone, together, strict=True):
         for name, weight in one.average.items():
             assert torch.equal(weight, other.average[name]), name
+
+
+def test_runs_side_by_side_keep_each_its_threads(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of its checkpoint: with others the last bits of its weights would be others."""
+    recipes = [tiny(name="a"), tiny(name="b")]
+    for recipe_, threads in zip(recipes, (1, 2), strict=True):
+        on = replace(MACHINE, threads=threads)
+        loop.train(recipe_, data=folder, out=tmp_path / recipe_.name, on=on, stop_at=2)
+    used: dict[str, set[int]] = {"a": set(), "b": set()}
+    gradient = Run._gradient
+
+    def watched(self: Run, batch: patches.Batch) -> torch.Tensor:
+        used[self._recipe.name].add(torch.get_num_threads())
+        return gradient(self, batch)
+
+    monkeypatch.setattr(Run, "_gradient", watched)
+    jobs = [loop.Job(recipe=r, out=tmp_path / r.name) for r in recipes]
+    states = loop.train_together(jobs, data=folder, on=replace(MACHINE, threads=None))
+    assert used == {"a": {1}, "b": {2}}
+    assert [state.threads for state in states] == [1, 2]
+
+
+def test_each_of_several_runs_is_measured_with_all_threads(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+
+    def first(choices: list[machine.Setting], _work: object) -> int:
+        asked.append([choice.threads for choice in choices])
+        return 0
+
+    monkeypatch.setattr(machine, "fastest", first)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        jobs = [loop.Job(recipe=tiny(name=name, steps=1), out=tmp_path / name) for name in "ab"]
+        loop.train_together(jobs, data=folder, on=replace(MACHINE, threads=None))
+    finally:
+        torch.set_num_threads(before)
+    assert asked == [[1, 2], [1, 2]]
 
 
 def test_the_time_left_is_that_of_all_that_take_turns(
@@ -102,6 +144,7 @@ def test_several_are_not_shared_by_processes(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "r")
     with pytest.raises(UsageError, match="by one process"):
         loop.train_together([loop.Job(recipe=tiny(), out=tmp_path)], data=folder, on=MACHINE)
 
@@ -216,6 +259,12 @@ def test_what_is_said_of_the_data_may_change_on_the_way(tmp_path: Path, folder: 
     loop.train(tiny(), data=folder, out=tmp_path, on=MACHINE, stop_at=2)
     said = replace(tiny(), sources="drawn by a program, CC0-1.0")
     assert loop.train(said, data=folder, out=tmp_path, on=MACHINE).recipe == said
+
+
+def test_features_are_not_passed_over_where_nobody_teaches(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(UsageError, match="feature_share needs a teacher of ours"):
+        loop.train(tiny(feature_share=0.5), data=folder, out=tmp_path / "run", on=MACHINE)
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path, folder: Path) -> None:

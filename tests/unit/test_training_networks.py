@@ -175,6 +175,12 @@ def test_a_name_that_is_no_architecture_is_refused(name: str) -> None:
         architectures.build(name, scale=2)
 
 
+@pytest.mark.parametrize("name", ["plain-2000x1", "plain-64x9999", "plain-9999x9999-fold2"])
+def test_a_network_larger_than_a_model_may_be_is_refused_before_it_is_built(name: str) -> None:
+    with pytest.raises(UsageError, match="weights; a model has at most"):
+        architectures.build(name, scale=2)
+
+
 def data_on_card(**changes: object) -> str:
     network = architectures.build("plain-4x1", scale=2)
     state = checkpoint_of(network, "plain-4x1", scale=2)

@@ -119,6 +119,14 @@ def test_what_is_not_smaller_is_refused() -> None:
             prune.prune(state, to, batches())
 
 
+def test_a_target_that_there_is_not_is_told_first(tmp_path: Path) -> None:
+    ended = vidlift("model", "prune", tmp_path / "no-run", tmp_path / "small", "--to", "huge")
+    assert ended.code == 2
+    assert "'huge'" in ended.complaint
+    assert "plain-16x6" in ended.complaint
+    assert "tiers are xs, s, m, l, xl" in ended.complaint
+
+
 @pytest.mark.parametrize("tier", ["xs", "s"])
 def test_a_network_is_cut_down_to_what_a_tier_allows(tier: str) -> None:
     state = state_of(network_of("plain-16x4"), "plain-16x4")

@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 import torch
 
 from support.pictures import make_pictures
-from vidlift.training import checkpoint, history, loop
+from vidlift.training import checkpoint, history, loop, ranks
 from vidlift.training import recipe as recipes
 from vidlift.training.machine import Machine
 
@@ -55,3 +55,18 @@ def test_two_processes_train_as_one_with_twice_the_batch(tmp_path: Path) -> None
     two = checkpoint.load(both / checkpoint.FILE)
     for name, weight in one.average.items():
         assert torch.allclose(two.average[name], weight, atol=1e-4), name
+
+
+@pytest.mark.parametrize("launched", [False, True], ids=["by another program", "by torchrun"])
+def test_who_is_alone_is_first(monkeypatch: pytest.MonkeyPatch, launched: bool) -> None:
+    """Processes that are not joined would each write the run; the lock keeps one of them out."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    if launched:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "r")
+        assert (ranks.is_alone(), ranks.is_first()) == (False, False)
+        return
+    assert (ranks.is_alone(), ranks.is_first()) == (True, True)
+    with ranks.joined("cpu") as own:
+        assert own is ranks.ALONE

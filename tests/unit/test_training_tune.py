@@ -16,9 +16,17 @@ import torch
 from support import trained
 from support.cli import vidlift
 from support.clips import make_clip
-from vidlift import models
-from vidlift.errors import InputError, ModelError
-from vidlift.training import architectures, dataset, restore, titles, tune
+from vidlift import metrics, models
+from vidlift.errors import InputError, ModelError, UsageError
+from vidlift.training import (
+    architectures,
+    dataset,
+    pictures,
+    restore,
+    titles,
+    tune,
+    validation,
+)
 from vidlift.training.architectures import Plain
 from vidlift.training.machine import Machine
 from vidlift.training.recipe import Recipe
@@ -134,6 +142,36 @@ def test_a_model_is_tuned_on_a_title(
     ended = vidlift(*command, "--minutes", 9)
     assert ended.code == 2
     assert "holds a tuning of 2 minutes" in ended.complaint
+
+
+def test_a_frame_that_comes_out_whole_counts_as_much_whatever_made_it() -> None:
+    """Frames that are black are whole after interpolation as well: that is no gain."""
+    network = architectures.build("plain-4x1-edge", scale=2)
+    with torch.no_grad():
+        network.tail.weight.zero_()  # what is left is the interpolation beside it
+    black = pictures.degraded(np.full((32, 32), 16, np.uint8), source="black", scale=2)
+    assert validation.psnr(network, [black]) == tune._bicubic([black]) == metrics.CEILING
+
+
+def test_a_tuning_that_cannot_begin_leaves_nothing(tmp_path: Path) -> None:
+    short = make_clip(tmp_path / "short.mkv", frames=3, sounds=0)
+    run = tmp_path / "run"
+    ended = vidlift(
+        "model", "tune", model_file(tmp_path), "--on", short, "--out", run, "--to", tmp_path
+    )
+    assert (ended.code, run.exists()) == (3, False)
+
+
+def test_a_title_is_not_shared_by_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "r")
+    recipe = Recipe(
+        name="t", tier="s", scale=2, architecture="plain-8x1", titles=("t.mkv",), steps=1
+    )
+    with pytest.raises(UsageError, match="by one process"):
+        tune.tune(recipe, minutes=1, out=tmp_path, on=Machine(device="cpu"))
 
 
 def test_steps_fill_the_minutes(title: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vidlift.descriptor import TIERS
+from vidlift.descriptor import SCALES, TIERS
 from vidlift.errors import OutputError, UsageError
 from vidlift.evaluation.report import BICUBIC, Figures
+
+_SCALE = re.compile(rf"-x({'|'.join(map(str, SCALES))})(?=-|$)")
 
 OURS, PEERS, RULE, INK = "#0b6e99", "#8a8a8a", "#dddddd", "#222222"
 
@@ -45,6 +48,11 @@ def fastest(figures: Figures) -> float:
     return min(taken.median_ms for taken in figures.speed.values())
 
 
+def label(network: str) -> str:
+    """A network's name without its scale, which the panel says: ``m-clean``."""
+    return _SCALE.sub("", network)
+
+
 def _draw_panel(panel: Any, figures: Sequence[Figures], name: str) -> None:
     for each in figures:
         if each.tier == BICUBIC and name in each.pictures:
@@ -59,16 +67,17 @@ def _draw_panel(panel: Any, figures: Sequence[Figures], name: str) -> None:
                 color=PEERS,
                 fontsize=8,
             )
-    ours = [each for each in figures if each.speed and each.tier in TIERS]
-    peers = [each for each in figures if each.speed and each.tier not in TIERS]
+    shown = [each for each in figures if each.speed and name in each.pictures]
+    ours = [each for each in shown if each.tier in TIERS]
+    peers = [each for each in shown if each.tier not in TIERS]
     for group, color, weight in ((peers, PEERS, "normal"), (ours, OURS, "bold")):
         points = sorted((fastest(each), each.pictures[name].psnr, each.name) for each in group)
         if not points:
             continue
         panel.scatter([p[0] for p in points], [p[1] for p in points], s=22, color=color, zorder=3)
-        for time, psnr, label in points:
+        for time, psnr, network in points:
             panel.annotate(
-                label.rpartition("-x")[0] or label,
+                label(network),
                 (time, psnr),
                 xytext=(5, 3),
                 textcoords="offset points",

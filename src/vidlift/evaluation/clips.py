@@ -31,9 +31,6 @@ from vidlift.video import VideoInfo
 MAX_FRAMES = 120
 """Frames of a clip that are looked at, from its first: they are kept in memory."""
 
-CEILING = 100.0
-"""dB that equal frames count as, so that a mean stays a number."""
-
 
 class Enlarge(Protocol):
     """What is measured: see ``networks.Network.frames``."""
@@ -99,9 +96,11 @@ def score(
     shifted. Raises ``InputError`` for a clip that is no 8-bit video.
     """
     scores = {}
+    stems = [path.stem for path in clips]
     for path in clips:
+        name = path.stem if stems.count(path.stem) == 1 else path.name
         clip = load(path, scale, stream)
-        scores[clip.name] = _score(enlarge, clip, paired=paired, with_vmaf=with_vmaf)
+        scores[name] = _score(enlarge, clip, paired=paired, with_vmaf=with_vmaf)
     return SetScore(mean=_mean(list(scores.values())), clips=scores)
 
 
@@ -164,14 +163,14 @@ def _score(enlarge: Enlarge, clip: Clip, *, paired: bool, with_vmaf: bool) -> Cl
 
 
 def _psnrs(big: Iterable[NDArray[Any]], high: Sequence[Plane]) -> list[float]:
-    return [min(CEILING, metrics.psnr(*both)) for both in zip(big, high, strict=True)]
+    return [min(metrics.CEILING, metrics.psnr(*both)) for both in zip(big, high, strict=True)]
 
 
 def stability(big: Sequence[NDArray[Any]], high: Sequence[Plane]) -> float:
     """PSNR, in dB, of the differences between successive frames against the original's."""
     steps = [_steps(big), _steps(high)]
-    found = [min(CEILING, metrics.psnr(*both)) for both in zip(*steps, strict=True)]
-    return float(np.mean(found)) if found else CEILING
+    found = [min(metrics.CEILING, metrics.psnr(*both)) for both in zip(*steps, strict=True)]
+    return float(np.mean(found)) if found else metrics.CEILING
 
 
 def _steps(frames: Sequence[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:

@@ -13,8 +13,7 @@ from vidlift.evaluation import runtimes
 from vidlift.evaluation.subjects import Subject
 
 _SIDE = 96
-"""Height and width that operations are counted on, and two and three times that; a multiple of what
-any network asks."""
+"""Least height and width that operations are counted on, and two and three times that."""
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 
@@ -36,10 +35,11 @@ def cost(subject: Subject) -> Cost:
     model = onnx.load_model_from_string(subject.data)
     # What a network does for the border grows with the side, the rest with its square: the second
     # difference of the sums over three sides is twice the latter.
-    one, two, three = (sum(_macs(model, subject, side=_SIDE * times)) for times in (1, 2, 3))
+    side = -(-_SIDE // subject.multiple_of) * subject.multiple_of
+    one, two, three = (sum(_macs(model, subject, side=side * times)) for times in (1, 2, 3))
     mac = (three - 2 * two + one) / 2
     return Cost(
-        mac=round(mac / (_SIDE * _SIDE * subject.frames), 1),
+        mac=round(mac / (side * side * subject.frames), 1),
         parameters=_parameters(model),
         bytes=len(subject.data),
     )
@@ -61,6 +61,8 @@ def _sizes(
     model: onnx.ModelProto, subject: Subject, names: list[str], *, side: int
 ) -> dict[str, tuple[int, ...]]:
     """Shapes of tensors inside the graph, told by running it with them as outputs."""
+    if not names:
+        return {}
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     del probe.graph.output[:]

@@ -145,9 +145,11 @@ def _compare(rival: Run, run: Run) -> Verdict:
 def _best(compared: Sequence[Verdict], rival: Run) -> Verdict:
     """The verdict to tell: what dominates by most, or else what misses by least.
 
-    Of what is as good, the quickest misses by time; or else, of what is quick enough, the best
-    misses by dB; or else the best of all.
+    What was not measured on every set is told only where nothing was. Of what is as good, the
+    quickest misses by time; or else, of what is quick enough, the best misses by dB; or else the
+    best of all.
     """
+    compared = [each for each in compared if not each.missing] or compared
     good = [each for each in compared if each.margin >= 0]
     quick = [each for each in compared if each.share <= SHARE]
     if both := [each for each in good if each in quick]:

@@ -54,7 +54,7 @@ def foretell(
     """
     first, second = SyntheticSource(width=size[0], height=size[1], frames=2)
     lumas = [first.luma, second.luma]
-    there = models.names()  # the two trainings of a tier take the same time
+    there = models.names()  # all trainings of a tier take the same time
     names = [
         n
         for t in TIERS
@@ -85,7 +85,7 @@ def foretell(
                 )
         for subject in map(subjects.load, against):
             if subject.scale == scale:
-                for setup in (runtimes.SETUPS[0], runtimes.EXACT):
+                for setup in (runtimes.FLOAT32, runtimes.EXACT):
                     kinds.append((subject.name, setup.name, False))
                     alone.append(
                         timing.job(subject, setup, threads=threads or runtimes.cores(), size=size)

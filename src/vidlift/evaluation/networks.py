@@ -88,7 +88,10 @@ class Ours:
         self._run = _load(subject, setup, threads)
         self._core = runtimes.any_size(core.extract(subject.model), setup, threads=threads)
         self._deep = runtimes.fitted(
-            self._through_core, scale=subject.scale, multiple_of=subject.multiple_of
+            self._through_core,
+            scale=subject.scale,
+            multiple_of=subject.multiple_of,
+            name=subject.name,
         )
 
     def picture(self, low: Rgb) -> Luma:
@@ -175,7 +178,9 @@ class Peer:
 
 def _load(subject: Subject, setup: Setup, threads: int) -> Run:
     run = runtimes.any_size(subject.data, setup, threads=threads)
-    return runtimes.fitted(run, scale=subject.scale, multiple_of=subject.multiple_of)
+    return runtimes.fitted(
+        run, scale=subject.scale, multiple_of=subject.multiple_of, name=subject.name
+    )
 
 
 def _to_rgb(

@@ -25,6 +25,7 @@ from vidlift import metrics, resample
 from vidlift.engines.base import Engine, PairPlanes
 from vidlift.errors import InputError
 from vidlift.evaluation import runtimes
+from vidlift.rgb import rgb_of
 
 Rgb: TypeAlias = NDArray[np.uint8]
 """A picture, full-range R'G'B', shape [H, W, 3]."""
@@ -165,9 +166,9 @@ def _fitted(engine: Engine) -> runtimes.Run:
 
 def _case(path: Path, scale: int) -> Case:
     with _opened(path) as picture:
-        if picture.mode == "F" or picture.mode.startswith("I"):  # Pillow would make it all white
+        if picture.mode == "F" or picture.mode.startswith("I"):
             raise InputError(f"{path} has samples of 16 bits or more; pictures of 8 are measured")
-        high = np.asarray(picture.convert("RGB"))
+        high = np.asarray(rgb_of(picture))
     height, width = (side - side % scale for side in high.shape[:2])
     high = high[:height, :width]
     low = _resize(high, (width // scale, height // scale))

@@ -18,7 +18,7 @@ from vidlift.evaluation.pictures import Score
 from vidlift.evaluation.runtimes import EXACT, Setup
 from vidlift.evaluation.sets import TestSet
 from vidlift.evaluation.streams import Stream
-from vidlift.evaluation.subjects import Subject
+from vidlift.evaluation.subjects import Subject, check_names
 from vidlift.evaluation.timing import Time
 
 BICUBIC = "bicubic"
@@ -63,14 +63,18 @@ def measure(
     threads: int = 2,
     tell: Tell = lambda line: None,
 ) -> list[Figures]:
-    """Put networks through the sets: for each scale bicubic first, then its networks in order."""
+    """Put networks through the sets: for each scale bicubic first, then its networks in order.
+
+    Raises ``UsageError`` for two of one name.
+    """
+    check_names(subjects)
     found = []
     for scale in sorted({subject.scale for subject in subjects}):
         for subject in (None, *(each for each in subjects if each.scale == scale)):
+            figures = about(subject, scale=scale, setup=setup)
             network = (
                 open_network(subject, setup=setup, threads=threads) if subject else Bicubic(scale)
             )
-            figures = about(subject, scale=scale, setup=setup)
             try:
                 for test in tests:
                     tell(f"{figures.name} x{scale} on {test.name}")
@@ -143,7 +147,7 @@ def load(where: Path) -> list[Figures]:
     """Figures as they were saved. Raises ``InputError``."""
     try:
         return [_figures(each) for each in json.loads(where.read_text())["networks"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"cannot read figures from {where}: {error}") from error
 
 

@@ -55,8 +55,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def fitted(run: Run, *, scale: int, multiple_of: int) -> Run:
-    """For sides of any length: what is missing is filled up by the edge, and cut off again."""
+def fitted(run: Run, *, scale: int, multiple_of: int, name: str = "the network") -> Run:
+    """For sides of any length: what is missing is filled up by the edge, and cut off again.
+
+    What comes back raises ``ModelError``, with ``name``, where the output is not ``scale`` times
+    as large as the input.
+    """
 
     def fit(values: NDArray[Any]) -> NDArray[Any]:
         height, width = values.shape[2:]
@@ -64,7 +68,12 @@ def fitted(run: Run, *, scale: int, multiple_of: int) -> Run:
         if full != [height, width]:
             margin = [(0, full[0] - height), (0, full[1] - width)]
             values = np.pad(values, [(0, 0), (0, 0), *margin], mode="edge")
-        return run(values)[:, :, : scale * height, : scale * width]
+        made = run(values)
+        if made.shape != (*values.shape[:2], *(scale * side for side in full)):
+            raise ModelError(
+                f"{name} is for x{scale}, but made {list(made.shape)} of {list(values.shape)}"
+            )
+        return made[:, :, : scale * height, : scale * width]
 
     return fit
 
@@ -87,12 +96,20 @@ def any_size(data: bytes, setup: Setup, *, threads: int) -> Run:
 
 
 def onnxruntime(data: bytes, *, threads: int) -> Run:
-    """On ONNX Runtime's CPU provider in float32; takes any size the graph takes."""
+    """On ONNX Runtime's CPU provider in float32; takes any size the graph takes.
+
+    Raises ``ModelError``, and so does what comes back for input that the graph does not take.
+    """
     session = _session(data, threads)
     name = session.get_inputs()[0].name
 
     def run(values: NDArray[Any]) -> NDArray[Any]:
-        found: NDArray[Any] = session.run(None, {name: values})[0]
+        try:
+            found: NDArray[Any] = session.run(None, {name: values})[0]
+        except Exception as error:  # its exceptions share no base of their own
+            raise ModelError(
+                f"ONNX Runtime cannot run it on {list(values.shape)}: {_said(error)}"
+            ) from error
         return found
 
     return run
@@ -110,10 +127,12 @@ def openvino(data: bytes, *, shape: tuple[int, ...], precision: str, threads: in
 
     Raises ``ModelError`` where the graph cannot be run at that shape, or not in that precision.
     """
-    import openvino as ov
+    try:
+        import openvino as ov
 
-    from vidlift.engines.openvino_mixed import mix
-
+        from vidlift.engines.openvino_mixed import mix
+    except ImportError as error:
+        raise ModelError(f"OpenVINO cannot be loaded: {error}") from error
     core = ov.Core()
     can = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision != "f32" and "BF16" not in can:
@@ -152,4 +171,9 @@ def _session(data: bytes, threads: int) -> Any:
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions share no base of their own
-        raise ModelError(f"ONNX Runtime cannot load it: {error}") from error
+        raise ModelError(f"ONNX Runtime cannot load it: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """The first line of what a runtime says."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -47,10 +47,9 @@ def sent(frames: Sequence[Frame], info: VideoInfo, encoder: EncoderOptions) -> I
     """A file of the frames, encoded, while this context lasts. ``info`` describes them."""
     with TemporaryDirectory(prefix="vidlift-eval-") as folder:
         where = Path(folder) / "clip.nut"
-        sink = FileSink(where, info, encoder)
-        for frame in frames:
-            sink.write(frame)
-        sink.close()
+        with closing(FileSink(where, info, encoder)) as sink:
+            for frame in frames:
+                sink.write(frame)
         yield where
 
 

@@ -8,6 +8,7 @@ at ``scale`` times the size as its output. Its metadata say ``scale``, and may s
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ import onnx
 
 from vidlift import models
 from vidlift.descriptor import PREFIX, SCALES
-from vidlift.errors import ModelError
+from vidlift.errors import ModelError, UsageError
 from vidlift.models import Model, check
+
+MAX_ALIGN = 256
+"""Sides of what a peer may need multiples of, at most."""
 
 _CHANNELS = {"rgb": 3, "y": 1}
 
@@ -79,19 +83,35 @@ def load(name_or_file: str | Path) -> Subject:
     if any(key.startswith(PREFIX) for key in metadata):
         return of_model(models.load(where))
     takes = _input(parsed, where)
-    if metadata.get("scale") not in SCALES:
+    scale, y_range, align = (metadata.get(key) for key in ("scale", "y_range", "align"))
+    if scale not in SCALES:
+        raise ModelError(f"{where}: its metadata say scale {scale!r}, not 2, 3 or 4")
+    if y_range not in (None, "full", "studio"):
+        raise ModelError(f"{where}: its metadata say y_range {y_range!r}, not full or studio")
+    align = align or 1
+    if not isinstance(align, int) or not 1 <= align <= MAX_ALIGN:
         raise ModelError(
-            f"{where}: its metadata say scale {metadata.get('scale')!r}, not 2, 3 or 4"
+            f"{where}: its metadata say align {align!r}, not a whole number of 1 to {MAX_ALIGN}"
         )
     return Subject(
         name=where.stem,
-        scale=int(metadata["scale"]),
+        scale=int(scale),
         data=data,
         model=None,
         takes=takes,
-        full_range=metadata.get("y_range") == "full",
-        multiple_of=int(metadata.get("align") or 1),
+        full_range=y_range == "full",
+        multiple_of=align,
     )
+
+
+def check_names(subjects: Sequence[Subject]) -> None:
+    """Raises ``UsageError`` where two have one name: figures are told apart by it."""
+    names = [subject.name for subject in subjects]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(
+            f"two networks are named {twice[0]}, and their figures could not be told apart; "
+            "measure them one after the other, or give one another name"
+        )
 
 
 def of_model(model: Model) -> Subject:

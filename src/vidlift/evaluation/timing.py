@@ -20,7 +20,7 @@ from vidlift.engines import open_engine
 from vidlift.errors import ModelError
 from vidlift.evaluation import runtimes
 from vidlift.evaluation.runtimes import FLOAT32, MIXED, SETUPS, Run, Setup
-from vidlift.evaluation.subjects import Subject
+from vidlift.evaluation.subjects import Subject, check_names
 
 SIZE = {2: (960, 540), 3: (640, 360), 4: (480, 270)}
 """Low-resolution width and height that give 1920x1080, by scale."""
@@ -128,8 +128,9 @@ def measure(
     """Time networks of one scale on each setup: times by network and setup.
 
     All are loaded at once. What a runtime cannot run is left out. Ratios are to the first
-    network on the first setup that runs it.
+    network on the first setup that runs it. Raises ``UsageError`` for two of one name.
     """
+    check_names(subjects)
     jobs, keys = [], []
     for subject in subjects:
         for setup in setups:

@@ -114,9 +114,11 @@ def _card(model: Path) -> dict[str, Any] | None:
     if not where.is_file():
         return None
     try:
-        content: dict[str, Any] = json.loads(where.read_text())
+        content = json.loads(where.read_text())
     except (OSError, ValueError) as error:
         raise ModelError(f"{where} is not a card that can be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{where} is not a card, which is an object of JSON")
     return content
 
 

@@ -90,7 +90,7 @@ def training_for(stream: Stream | None) -> tuple[Training, str]:
             return Training.LOW, f"{said}, low: below {limit:g}"
     coarse = COARSE.get(codec)
     if stream.quantizer is not None and coarse is not None and stream.quantizer >= coarse:
-        return Training.LOW, f"{said}, quantiser {stream.quantizer:.0f}, low: from {coarse:g} on"
+        return Training.LOW, f"{said}, quantiser {stream.quantizer:.3g}, low: from {coarse:g} on"
     return Training.CODED, f"{said}, coded"
 
 

@@ -26,15 +26,18 @@ from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from vidlift.errors import UsageError
-from vidlift.models import kernels
+from vidlift.models import check, kernels
 
 SLOPE = 0.1
 """Slope of LeakyReLU below zero. Engines fuse this activation into the convolution before it;
 they do not fuse a learned slope."""
 
-
 CEILINGS = {"xs": 120, "s": 360, "m": 1_050, "l": 3_300, "xl": 10_600}
 """Most multiply-accumulates of a network per output pixel, by tier (``docs/models.md``)."""
+
+
+MOST_WEIGHTS = check.MAX_BYTES // 4
+"""Of a network whose model file may be loaded, at four bytes a weight."""
 
 
 class Plain(nn.Module):
@@ -42,7 +45,7 @@ class Plain(nn.Module):
 
     With ``fold`` 2 the body works at half the resolution on 2x2 pixels a position: a quarter
     of the positions for the same channels. Height and width must then be even.
-    For ``padding`` see Note [Padding].
+    For ``padding`` see Note [Padding]. Raises ``UsageError`` for more than ``MOST_WEIGHTS``.
     """
 
     def __init__(
@@ -51,6 +54,12 @@ class Plain(nn.Module):
         super().__init__()
         self.scale, self.fold, self.padding = scale, fold, padding
         out = (scale * fold) ** 2
+        weights = 9 * channels * (fold * fold + layers * channels + out)
+        if weights > MOST_WEIGHTS:
+            raise UsageError(
+                f"a network of {channels} channels and {layers} layers has {weights:,} weights; "
+                f"a model has at most {MOST_WEIGHTS:,}"
+            )
         self.head = nn.Conv2d(fold * fold, channels, 3, padding=1)
         self.body: Any = nn.ModuleList(
             nn.Conv2d(channels, channels, 3, padding=1) for _ in range(layers)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from vidlift import resample
 from vidlift.errors import InputError, VidliftError
+from vidlift.rgb import rgb_of
 from vidlift.sources.file import FileSource
 from vidlift.training import pictures
 from vidlift.training.degrade import Degradation, Planes
@@ -196,7 +197,7 @@ def _planes(where: Path, skipped: dict[str, str]) -> Iterator[tuple[str, NDArray
         return
     try:
         with Image.open(where) as image:
-            rgb = pictures.rgb_of(image)
+            rgb = rgb_of(image)
             if where.suffix.lower() in COMPRESSED and min(rgb.size) >= 2 * SHORTEST:
                 rgb = rgb.resize((rgb.width // 2, rgb.height // 2), Image.Resampling.LANCZOS)
             plane = pictures.luma(np.asarray(rgb))

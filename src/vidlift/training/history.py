@@ -21,11 +21,11 @@ class Log:
     def __init__(self, folder: Path, *, step: int) -> None:
         self._where = folder / LOG
         try:
-            lines = list(_lines(self._where))
-            kept = [line for line in lines if _step_of(line) <= step]
-            if kept != lines:
+            written = _written(self._where)
+            kept = "".join(f"{line}\n" for line in _lines(written) if _step_of(line) <= step)
+            if kept != written:
                 part = self._where.with_suffix(".part")
-                part.write_text("".join(kept))
+                part.write_text(kept)
                 part.replace(self._where)
         except OSError as error:
             raise self._unwritten(error) from error
@@ -57,13 +57,13 @@ def read(folder: Path) -> History:
     """The history of a run's folder. Raises ``InputError`` where there is none."""
     where = folder / LOG
     try:
-        entries: list[dict[str, Any]] = [json.loads(line) for line in _lines(where)]
+        entries: list[dict[str, Any]] = [json.loads(line) for line in _lines(_written(where))]
         history = History(name=folder.name)
         history.loss = [(e["step"], e["seconds"], e["loss"]) for e in entries if "loss" in e]
         history.psnr = [
             (e["step"], _seconds_at(e["step"], history), e["psnr"]) for e in entries if "psnr" in e
         ]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{where} is not the log of a training run: {error}") from error
     if not history.loss:
         raise InputError(f"{folder} holds no training run with a line in its {LOG}")
@@ -89,7 +89,10 @@ def _step_of(line: str) -> float:
         return math.inf
 
 
-def _lines(where: Path) -> Iterator[str]:
-    if where.is_file():
-        content = where.read_text(errors="replace")
-        yield from (line for line in content.splitlines(keepends=True) if line.strip())
+def _written(where: Path) -> str:
+    """What a log holds; nothing where there is none."""
+    return where.read_text(errors="replace") if where.is_file() else ""
+
+
+def _lines(written: str) -> Iterator[str]:
+    return (line for line in written.split("\n") if line.strip())

@@ -108,7 +108,9 @@ def train_together(
     machine.prepare(on.resolved())
     loaded: dict[tuple[str, int], Dataset] = {}
     trainings = []
+    cores = torch.get_num_threads()
     for job in jobs:
+        torch.set_num_threads(cores)  # not what the run before this one was found to be fastest on
         key = dataset.digest(job.recipe, data), job.recipe.scale
         if key not in loaded:
             loaded[key] = dataset.load(job.recipe, data)
@@ -143,6 +145,9 @@ class _Training:
     ) -> None:
         if (recipe.teacher is None) != (teacher is None):
             raise UsageError(f"recipe {recipe.name}: a teacher is named and given, or neither")
+        guide = teacher.network if teacher is not None and recipe.feature_share else None
+        if recipe.feature_share and guide is None:
+            raise UsageError(f"recipe {recipe.name}: feature_share needs a teacher of ours")
         self._recipe, self._out, self._ranks = recipe, out, own
         self._device = on.resolved()
         self._training_data = dataset.digest(recipe, data)
@@ -171,7 +176,6 @@ class _Training:
             device=self._device,
             ranks=own,
         )
-        guide = teacher.network if teacher is not None and recipe.feature_share else None
         self._run = Run(recipe, cut, on=on, before=before, guide=guide, ranks=own)
 
     def steps(self, report: Report, stop_at: int | None = None) -> Generator[int]:

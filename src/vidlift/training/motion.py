@@ -43,8 +43,9 @@ def moved(
 ) -> Planes:
     """A shot over a photograph: ``frames`` windows of ``size`` (width, height), luma.
 
-    The window is taken at the photograph's own resolution (zoom near 1), interpolated by
-    bicubic, and stays inside where the photograph is large enough for it.
+    The window is taken at the photograph's own resolution (zoom near 1), interpolated by bicubic.
+    It begins inside, and stays there where the photograph leaves it room to move; what it sees
+    beyond the border is black, 16.
     """
     motion = motion or Motion()
     image = Image.fromarray(photograph)

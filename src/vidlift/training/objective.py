@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from vidlift.errors import UsageError
-from vidlift.training.architectures import Plain
+from vidlift.training.architectures import SLOPE, Plain
 from vidlift.training.patches import Batch
 from vidlift.training.recipe import Recipe
 
@@ -18,9 +18,8 @@ class Objective:
     """The loss of a batch, in 0..1.
 
     The distance to the true picture; to it and the teacher's by ``teacher_share`` where the batch
-    has one;
-    and to the features of ``guide``, a larger network of ours, halfway and at the end of the
-    body, through 1x1 convolutions that learn along and are dropped in the end.
+    has one; and to the features of ``guide``, a larger network of ours, halfway and at the end of
+    the body, through 1x1 convolutions that learn along and are dropped in the end.
     """
 
     def __init__(self, recipe: Recipe, network: Plain, *, guide: Plain | None = None) -> None:
@@ -62,7 +61,7 @@ class Objective:
         places = zip(_taught_places(network), _taught_places(self._guide), strict=True)
         for adapter, (own, other) in zip(self.adapters, places, strict=True):
             wanted = _inside(taught[other].float(), side)
-            came = fn.leaky_relu(adapter(_inside(features[own].float(), side)), 0.1)
+            came = fn.leaky_relu(adapter(_inside(features[own].float(), side)), SLOPE)
             # Relative to each picture's own features: shares of a batch then add up to the whole.
             size = wanted.abs().mean(dim=(1, 2, 3)).clamp_min(1e-6)
             apart = apart + ((came - wanted).abs().mean(dim=(1, 2, 3)) / size).mean()

@@ -11,6 +11,8 @@ import hashlib
 import io
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,7 +184,10 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Item]]:
         for entry in note["items"]:
             shard = entry["shard"]
             if shard not in shards:
-                with np.load(folder / f"{shard:05d}.npz", allow_pickle=False) as arrays:
+                with (
+                    (folder / f"{shard:05d}.npz").open("rb") as file,
+                    np.load(file, allow_pickle=False) as arrays,
+                ):
                     shards = {shard: dict(arrays)}
             content = shards[shard]
             items.append(
@@ -196,13 +201,17 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Item]]:
             )
     except FileNotFoundError as error:
         raise InputError(f"{folder} is no pack: it lacks {Path(error.filename).name}") from error
-    except (OSError, ValueError, KeyError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{folder} is not a whole pack: {error}") from error
     return note, items
 
 
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged pack raises."""
+
+
 def digest(folder: Path) -> str:
-    """SHA-256 over a pack's note and shards: what a descriptor cites."""
+    """SHA-256 over a pack's note and shards: what a descriptor cites. Raises ``InputError``."""
     whole = hashlib.sha256()
     for where in (folder / NOTE, *sorted(folder.glob("*.npz"))):
         try:
@@ -210,6 +219,8 @@ def digest(folder: Path) -> str:
                 whole.update(hashlib.file_digest(content, "sha256").digest())
         except FileNotFoundError as error:
             raise InputError(f"{folder} is no pack: it lacks {NOTE}") from error
+        except OSError as error:
+            raise InputError(f"cannot read {where}: {error.strerror}") from error
     return whole.hexdigest()
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from vidlift import resample
 from vidlift.errors import InputError
+from vidlift.rgb import rgb_of
 
 ENDINGS = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -44,19 +45,6 @@ def luma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """``[H, W, 3]`` R'G'B' -> ``[H, W]`` BT.601 luma in studio range."""
     y: NDArray[np.uint8] = np.rint(rgb.astype(np.float32) @ _LUMA + 16).astype(np.uint8)
     return y
-
-
-def rgb_of(image: Image.Image) -> Image.Image:
-    """A picture in 8-bit R'G'B'. Raises ``ValueError`` for one of floats, whose white is not known.
-
-    Grey of 16 bits loses its lower eight: Pillow would cut off what is above 255, nearly all of it.
-    """
-    if image.mode == "F":
-        raise ValueError("it is in floating point, of which nobody says what is white")
-    if image.mode.startswith("I"):
-        codes = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((codes >> 8).clip(0, 255).astype(np.uint8))
-    return image.convert("RGB")
 
 
 def load(

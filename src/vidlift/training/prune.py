@@ -38,6 +38,17 @@ class Pruned:
     """Channels that are left, of each layer."""
 
 
+def check_target(to: str) -> None:
+    """Whether there is such a tier or architecture to prune to. Raises ``UsageError``."""
+    if to in architectures.CEILINGS:
+        return
+    try:
+        architectures.fold_of(to)
+    except UsageError as error:
+        tiers = ", ".join(architectures.CEILINGS)
+        raise UsageError(f"{error}; tiers are {tiers}") from error
+
+
 def prune(state: Checkpoint, to: str, batches: Sequence[Batch]) -> Pruned:
     """Cut the averaged network of a checkpoint down to the architecture ``to``.
 

@@ -109,7 +109,7 @@ def psnr(model: Model, held_out: Sequence[Picture]) -> float:
         for picture in held_out:
             made = engine.run(np.stack([picture.low, picture.low])[None])[0, 0]
             found.append(metrics.psnr(made, picture.high, border=model.descriptor.scale))
-        return float(np.mean(np.minimum(found, 100.0)))
+        return float(np.mean(np.minimum(found, metrics.CEILING)))
     finally:
         engine.close()
 

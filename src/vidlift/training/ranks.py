@@ -71,20 +71,20 @@ ALONE = Ranks()
 
 
 def is_alone() -> bool:
-    """Whether this process is the only one."""
-    return os.environ.get("WORLD_SIZE", "1") == "1"
+    """Whether this process is the only one, as far as ``torchrun`` is concerned: what another
+    program says of itself in the environment joins nobody."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or not dist.is_torchelastic_launched()
 
 
 def is_first() -> bool:
     """Whether this process is the only one, or the first of those that ``torchrun`` started."""
-    return os.environ.get("RANK", "0") == "0"
+    return is_alone() or os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
     """Join the others that ``torchrun`` started, if it did: by NCCL on GPUs, else by gloo."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1 or not dist.is_torchelastic_launched():
+    if is_alone():
         yield ALONE
         return
     dist.init_process_group("gloo" if device == "cpu" else "nccl", timeout=PATIENCE)

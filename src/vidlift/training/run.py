@@ -73,6 +73,8 @@ class Run:
         if self._replay is not None:
             return self._repeated(self._replay)
         start = time.perf_counter()
+        if torch.get_num_threads() != self._threads:  # another run had its turn
+            torch.set_num_threads(self._threads)
         factor = _rate(self.step, self._recipe)
         for group in self._optimizer.param_groups:
             group["lr"] = group["full_rate"] * factor
@@ -156,7 +158,7 @@ class Run:
             average=self._average.state_dict(),
             optimizer=self._optimizer.state_dict(),
             bf16=self._network.bf16_body,
-            threads=torch.get_num_threads(),
+            threads=self._threads,
             seconds=self.seconds,
             adapters=self._objective.adapters.state_dict(),
             teacher=teacher,
@@ -169,6 +171,7 @@ class Run:
         return loss
 
     def _set(self, setting: Setting) -> None:
+        self._threads = setting.threads
         torch.set_num_threads(setting.threads)
         self._network.bf16_body = setting.bf16
         if self._guide is not None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from vidlift import metrics, models, resample
 from vidlift.errors import OutputError, UsageError
-from vidlift.training import checkpoint, dataset, loop, patches, restore, run, validation
+from vidlift.training import checkpoint, dataset, loop, patches, ranks, restore, run, validation
 from vidlift.training.checkpoint import Checkpoint
 from vidlift.training.dataset import Dataset
 from vidlift.training.machine import Machine
@@ -101,8 +101,11 @@ def tune(
     """
     if not 0 < minutes < math.inf:
         raise UsageError(f"minutes are a number above 0, got {minutes:g}")
-    _note(minutes, out)
+    if not ranks.is_alone():
+        raise UsageError("a network is tuned by one process; start it without torchrun")
+    _check_minutes(minutes, out)
     found = dataset.load(recipe, Path())
+    _note(minutes, out)
     smallest = min(min(p.low.shape) for p in found.training)
     recipe = replace(recipe, patch=min(recipe.patch, smallest))
     recipe = replace(recipe, steps=_steps_before(recipe, out) or _steps(recipe, found, minutes, on))
@@ -118,19 +121,25 @@ def tune(
     return state, figures
 
 
-def _note(minutes: float, out: Path) -> None:
-    """Keep for how long a run is, or compare with what was kept."""
-    where = out / NOTE
-    if (out / checkpoint.FILE).exists():
-        before = minutes
-        with suppress(OSError, ValueError, KeyError, TypeError):  # one from before there were notes
-            before = float(json.loads(where.read_text())["minutes"])
-        if before != minutes:
-            raise UsageError(
-                f"{out} holds a tuning of {before:g} minutes; for one of {minutes:g} give another "
-                "--out, or remove it"
-            )
+def _check_minutes(minutes: float, out: Path) -> None:
+    """Compare for how long a run in ``out`` is, if there is one."""
+    if not (out / checkpoint.FILE).exists():
         return
+    before = minutes
+    with suppress(OSError, ValueError, KeyError, TypeError):  # one from before there were notes
+        before = float(json.loads((out / NOTE).read_text())["minutes"])
+    if before != minutes:
+        raise UsageError(
+            f"{out} holds a tuning of {before:g} minutes; for one of {minutes:g} give another "
+            "--out, or remove it"
+        )
+
+
+def _note(minutes: float, out: Path) -> None:
+    """Keep for how long a run is that begins."""
+    if (out / checkpoint.FILE).exists():
+        return
+    where = out / NOTE
     try:
         out.mkdir(parents=True, exist_ok=True)
         where.write_text(json.dumps({"minutes": minutes}) + "\n")
@@ -179,5 +188,5 @@ def _bicubic(held_out: Sequence[Picture]) -> float:
         height, width = picture.high.shape
         border = height // picture.low.shape[0]
         made = resample.resize(picture.low, (width, height))
-        found.append(min(100.0, metrics.psnr(made, picture.high, border=border)))
+        found.append(min(metrics.CEILING, metrics.psnr(made, picture.high, border=border)))
     return float(np.mean(found))

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from vidlift import metrics
 from vidlift.training.pictures import Picture
 
 
 def psnr(network: nn.Module, held_out: Sequence[Picture], *, device: str = "cpu") -> float:
-    """Mean PSNR-Y in dB over pictures, ``scale`` samples of the border cut off."""
+    """Mean PSNR-Y in dB over pictures, ``scale`` samples of the border cut off.
+
+    A picture that comes out whole counts as ``metrics.CEILING``. There is to be one at least, and
+    something inside the border of each.
+    """
     found = []
     with torch.no_grad():
         for picture in held_out:
@@ -21,5 +26,6 @@ def psnr(network: nn.Module, held_out: Sequence[Picture], *, device: str = "cpu"
             made = (network(low) * 255).round().clamp(0, 255)
             cut = picture.high.shape[0] // picture.low.shape[0]
             error = (made - high)[..., cut:-cut, cut:-cut].square().mean()
-            found.append(10 * math.log10(255 * 255 / max(float(error), 1e-10)))
+            apart = 10 * math.log10(255 * 255 / max(float(error), 1e-10))
+            found.append(min(metrics.CEILING, apart))
     return sum(found) / len(found)
