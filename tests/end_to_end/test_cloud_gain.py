@@ -180,9 +180,31 @@ def test_the_report_is_drawn(measured: Title, tmp_path: Path) -> None:
     assert vidlift("cloud", "report", measured.folder, "--chart", chart).code == 0
     with Image.open(chart) as picture:
         assert picture.width > picture.height > 300
-    ended = vidlift("cloud", "report", measured.folder, "--chart", tmp_path / "chart.xyz")
-    assert ended.code == 4
-    assert "chart.xyz" in ended.complaint
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "code"),
+    [
+        ("--json", "no/figures.json", 4),
+        ("--json", ".", 4),
+        ("--chart", "no/chart.png", 4),
+        ("--chart", "chart.xyz", 2),
+    ],
+)
+def test_where_the_report_goes_is_looked_at_first(
+    option: str, file: str, code: int, measured: Title, tmp_path: Path
+) -> None:
+    ended = vidlift("cloud", "report", measured.folder, option, tmp_path / file)
+    assert (ended.code, ended.out) == (code, "")
+    assert str(tmp_path / file) in ended.complaint
+
+
+def test_the_report_does_not_take_the_place_of_the_title(measured: Title) -> None:
+    card = measured.folder / "vidlift.json"
+    before = card.read_bytes()
+    ended = vidlift("cloud", "report", measured.folder, "--json", card)
+    assert ended.code == 2
+    assert card.read_bytes() == before
 
 
 def test_no_chart_without_matplotlib(measured: Title, monkeypatch: pytest.MonkeyPatch) -> None:

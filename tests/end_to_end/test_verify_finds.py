@@ -93,6 +93,10 @@ def _black_corner(frames: list[Frame]) -> list[Frame]:
     return [*frames[:2], replace(frames[2], planes=(black, *frames[2].planes[1:])), *frames[3:]]
 
 
+SHOTS = (100, 160), (160, 100)
+"""U and V of two shots."""
+
+
 class TestPictures:
     @pytest.fixture
     def made(self, tmp_path: Path) -> tuple[Path, Path]:
@@ -119,6 +123,27 @@ class TestPictures:
         spoilt = _spoilt(made[1], tmp_path / "spoilt.mp4", _recoloured(change))
         with pytest.raises(VerificationError, match=r"frame 0 at 0\.000 s: .*colour"):
             verify(made[0], spoilt)
+
+    def test_colour_of_the_shot_beside_it_is_good_at_a_cut_alone(self, tmp_path: Path) -> None:
+        """At the coarsest an encoder takes the last picture's chroma from the next shot."""
+        lumas = _slow_pan()
+        before, after = (_film(tmp_path / f"{c[0]}.mp4", lumas, chroma=c) for c in SHOTS)
+        with closing(FileSource(before)) as first, closing(FileSource(after)) as second:
+            clip = _write(tmp_path / "clip.mp4", INFO, [*list(first)[:3], *list(second)[3:]], crf=4)
+        output = tmp_path / "out.mp4"
+        upscale_file(clip, output, FAST)
+
+        def taken_at(index: int) -> Path:
+            def take(frames: list[Frame]) -> list[Frame]:
+                taken = (frames[index].luma, *frames[3].planes[1:])
+                frames[index] = replace(frames[index], planes=taken)
+                return frames
+
+            return _spoilt(output, tmp_path / f"taken_at_{index}.mp4", take)
+
+        verify(clip, taken_at(2))
+        with pytest.raises(VerificationError, match=r"frame 1 .*colour"):
+            verify(clip, taken_at(1))
 
     def test_colour_where_there_was_none(self, tmp_path: Path) -> None:
         clip = make_clip(tmp_path / "grey.mkv", codec="ffv1", pix_fmt="gray", frames=2, sounds=0)

@@ -80,18 +80,15 @@ def test_all_fits_into_eighty_columns(title: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_plain_lines_now_and_then_where_there_is_no_terminal(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = Clock()
     monkeypatch.setattr("time.monotonic", clock)
-    paper = Console(file=io.StringIO(), force_terminal=False, width=80)
-    monkeypatch.setattr(progress, "err", paper)
     with progress.shown("[film].mp4", quiet=False) as report:
         for second in range(25):
             clock.now = 100.0 + second
             report(_progress(second))
-    assert isinstance(paper.file, io.StringIO)
-    lines = paper.file.getvalue().splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in lines] == ["[film].mp4: 10/1200", "[film].mp4: 20/1200"]
 
 

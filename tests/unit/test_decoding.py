@@ -59,6 +59,20 @@ class TestFormats:
     def test_the_nearest_one_is_taken(self, fmt: str, wanted: str) -> None:
         assert nearest_format(av.VideoFormat(fmt, 64, 64)) == wanted
 
+    @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 9)])
+    @pytest.mark.parametrize("mode", ["RGB", "L"])
+    def test_a_picture_one_sample_across_or_down(
+        self, size: tuple[int, int], mode: str, tmp_path: Path
+    ) -> None:
+        where = tmp_path / "thin.jpg"
+        Image.new(mode, size, 90 if mode == "L" else (90, 30, 200)).save(where, subsampling="4:2:0")
+        info, (frame,), _ = read(where)
+        assert frame.size == (info.width, info.height) == size
+        layout = "gray" if mode == "L" else "yuv420p" if min(size) > 1 else "yuv444p"
+        assert frame.layout == info.layout == layout
+        if mode == "RGB":
+            assert info.color.range is frame.color.range is Range.FULL
+
     def test_every_format_has_one(self) -> None:
         names: set[str] = av.video.format.names  # type: ignore[attr-defined]
         for name in names:

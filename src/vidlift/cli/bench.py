@@ -213,7 +213,6 @@ def _play(
         f"{skipped[1]} dropped, skew within {extra['skew_ms'].get('p95', 0)} ms, first "
         f"super-resolved after {found['start_s']} s, {found['peak_memory_mb']:.0f} MB"
         + (f", {extra['joules_per_second']} J/s" if extra["joules_per_second"] else ""),
-        soft_wrap=True,
     )
     return {"scale": scale, "size": size, **found}
 

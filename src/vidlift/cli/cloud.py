@@ -14,6 +14,7 @@ import typer
 from vidlift.cli import ending, streams
 from vidlift.cli.console import err, out, plain_table, print_table, warn
 from vidlift.cli.progress import shown
+from vidlift.cli.report import check_chart, check_report
 from vidlift.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def sign(
     if isnan(hours):
         raise UsageError("--hours nan: a number of hours is wanted")
     expires = int(time.time() + hours * 3600)
-    out.print(read_keys(secret_file).sign(path, expires=expires, depth=depth), soft_wrap=True)
+    out.print(read_keys(secret_file).sign(path, expires=expires, depth=depth))
 
 
 @cloud.command()
@@ -230,8 +231,11 @@ def report(
     Uses what `publish` measured, for plain players (bilinear), bicubic and each tier; bits saved
     are Bjøntegaard's, over the rungs.
     """
+    from vidlift.cloud.library import CARD, MASTER
     from vidlift.cloud.report import CALLED, read_report
 
+    check_report(as_json, apart_from=(title / CARD, title / MASTER))
+    check_chart(chart)
     found = read_report(title)
     for measure, curves in found.curves.items():
         table = plain_table(title=CALLED[measure], title_justify="left")
@@ -252,7 +256,8 @@ def report(
 
 
 def _print_title(title: Title, library: Path) -> None:
-    table = plain_table(title=str(library / title.name), title_justify="left")
+    out.print(str(library / title.name), style="italic")
+    table = plain_table()
     for column in ("rung", "size", "kbit/s", "MB"):
         table.add_column(column, justify="right")
     means = [_by_way(r.get("psnr_y", {}).get("mean", {})) for r in title.renditions]

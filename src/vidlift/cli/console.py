@@ -1,7 +1,8 @@
 """The two consoles of the command line: results on stdout, progress and trouble on stderr.
 
-What draws them takes some 25 ms and 3 MB to load, which a player may do without: it is loaded
-when something is printed.
+Text is printed as it is, and lines on stdout are broken by the terminal alone: other programs
+read them too. What draws them takes some 25 ms and 3 MB to load, which a player may do without:
+it is loaded when something is printed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+
+_AS_IT_IS: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+"""In the name of a file neither brackets nor colons mean anything."""
 
 
 class _Later:
@@ -25,15 +30,14 @@ class _Later:
         if self._made is None:
             from rich.console import Console
 
-            self._made = Console(highlight=False, **self._how)
+            self._made = Console(**_AS_IT_IS, **self._how)
         return getattr(self._made, name)
 
 
-out = cast("Console", _Later())
+out = cast("Console", _Later(soft_wrap=True))
 err = cast("Console", _Later(stderr=True))
 
-
-WIDE = 240
+WIDE = 10_000
 """Columns that a table may have where it goes into a file or another program."""
 
 
@@ -53,13 +57,18 @@ def verbatim(text: str) -> Text:
 
 def print_table(table: Table) -> None:
     """A table on stdout: as wide as the terminal, or, where there is none, as it needs."""
+    if out.is_terminal:
+        out.print(table, soft_wrap=False)
+        return
     from rich.console import Console
 
-    # A console of its own: rich never prints wider than the console is.
-    where = out if out.is_terminal else Console(file=out.file, width=WIDE, highlight=False)
-    where.print(table)
+    wide = Console(file=out.file, width=WIDE, **_AS_IT_IS)
+    with wide.capture() as captured:
+        wide.print(table)
+    for line in captured.get().splitlines():
+        out.print(line.rstrip())
 
 
 def warn(message: str) -> None:
     """One line on stderr that does not stop the run."""
-    err.print(f"vidlift: warning: {message}", style="yellow", markup=False, soft_wrap=True)
+    err.print(f"vidlift: warning: {message}", style="yellow", soft_wrap=True)

@@ -103,7 +103,6 @@ def _print(target: Path, summary: Summary) -> None:
         f"{target}: {summary.items} pictures, {summary.held_out} of them for validation, "
         f"{summary.samples / 1e6:.1f} million samples, {summary.bytes / 1e6:.1f} MB; "
         f"{len(summary.skipped)} skipped",
-        soft_wrap=True,
     )
     if summary.full:
         out.print("  the limit is reached: what was left of the files was not looked at")
@@ -118,4 +117,4 @@ def _print(target: Path, summary: Summary) -> None:
         kind = "nearly the same as another" if kind.startswith("nearly") else kind
         reasons[kind] = reasons.get(kind, 0) + 1
     for reason, count in sorted(reasons.items()):
-        out.print(f"  {count} x {reason}", soft_wrap=True)
+        out.print(f"  {count} x {reason}")

@@ -39,7 +39,7 @@ def demo(
     found = run_demo(
         folder,
         display=options.display,
-        say=lambda line: err.print(f"vidlift: {line}", soft_wrap=True, markup=False),
+        say=lambda line: err.print(f"vidlift: {line}", soft_wrap=True),
     )
     print_receipt(found.receipt)
     gain = found.quality.vidlift - found.quality.bicubic
@@ -48,5 +48,4 @@ def demo(
         f"PSNR-Y   bicubic {found.quality.bicubic:.2f} dB, "
         f"Vidlift {found.quality.vidlift:.2f} dB ({gain:+.2f})\n"
         f"look at  {found.picture}\n         {found.video}\n         {found.report}",
-        soft_wrap=True,
     )

@@ -63,7 +63,7 @@ def doctor(
 
 
 def _line(name: str, says: str) -> None:
-    out.print(f"{name:10}{says}", markup=False, soft_wrap=True)
+    out.print(f"{name:10}{says}")
 
 
 def _ends() -> Iterator[tuple[str, Any]]:

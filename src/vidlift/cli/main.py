@@ -42,7 +42,7 @@ class _Program(TyperGroup):
         except Exception as error:
             if ctx.params.get("debug") or type(error).__name__ == "NoArgsIsHelpError":
                 raise
-            err.print(f"vidlift: {_one_line(error)}", style="red", markup=False, soft_wrap=True)
+            err.print(f"vidlift: {_one_line(error)}", style="red", soft_wrap=True)
             raise typer.Exit(getattr(error, "exit_code", 1)) from None
 
 

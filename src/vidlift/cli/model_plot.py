@@ -32,4 +32,4 @@ def plot(
             f"got {chart}"
         )
     plots.draw([history.read(folder) for folder in folders], chart)
-    out.print(str(chart), soft_wrap=True)
+    out.print(str(chart))

@@ -39,6 +39,7 @@ def prune(
     from vidlift.training import checkpoint, dataset, patches, validation
     from vidlift.training import prune as pruning
 
+    pruning.check_target(to)
     if (folder / checkpoint.FILE).exists():
         raise UsageError(f"{folder} holds a run already; give another folder")
     check_folder(folder)
@@ -62,7 +63,6 @@ def prune(
     out.print(
         f"{folder}: {state.recipe.architecture} to {now}; body layers taken out: {layers}; "
         f"{pruned.channels} channels left",
-        soft_wrap=True,
     )
     if found.held_out:
         before, after = (

@@ -56,5 +56,4 @@ def quantize(
         f"{where}: {where.stat().st_size} bytes, {made.before:.3f} dB in float32, "
         f"{made.after:.3f} in 8 bits on {len(held_out)} held-out pictures, "
         f"loss {made.loss:.3f}; in float32 still: {', '.join(made.in_float)}",
-        soft_wrap=True,
     )

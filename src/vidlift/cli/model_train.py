@@ -225,7 +225,6 @@ def _tell(folder: Path, state: Checkpoint) -> None:
     out.print(
         f"{folder}: {state.step} steps in {state.seconds / 60:.1f} minutes; "
         f"`vidlift model export {folder} FOLDER` makes the model file",
-        soft_wrap=True,
     )
 
 
@@ -248,7 +247,7 @@ def export(
     check_folder(folder)
     state = checkpoint.load(run / checkpoint.FILE)
     where = write(state, folder, half=half, name=name)
-    out.print(f"{where}: {where.stat().st_size} bytes, {state.step} steps", soft_wrap=True)
+    out.print(f"{where}: {where.stat().st_size} bytes, {state.step} steps")
 
 
 def _read(where: Path, **changes: Any) -> Recipe:

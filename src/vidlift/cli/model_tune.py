@@ -83,7 +83,6 @@ def tune(
         f"{where}: {state.step} steps in {state.seconds / 60:.1f} minutes on {figures.frames} "
         f"frames; on {figures.held_out} held-out frames bicubic {figures.bicubic:.2f} dB, "
         f"before {figures.before:.2f}, tuned {figures.after:.2f}, {figures.gain:+.2f} over bicubic",
-        soft_wrap=True,
     )
     if figures.after <= figures.before:
         warn(f"tuning did not help: on held-out frames {model} was as good; keep that one")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vidlift.cli.console import out, plain_table, verbatim
+from vidlift.cli.console import plain_table, print_table, verbatim
 
 
 def probe(
@@ -33,4 +33,4 @@ def probe(
     table.add_column(overflow="fold")
     for name, value in found.items():
         table.add_row(name, verbatim(value))
-    out.print(table)
+    print_table(table)

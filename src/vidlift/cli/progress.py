@@ -65,7 +65,7 @@ def _plain(title: str) -> jobs.Report:
         now = time.monotonic()
         if now - last >= PLAIN_EVERY:
             last = now
-            err.print(f"{title}: {figures(progress)}", markup=False, soft_wrap=True)
+            err.print(f"{title}: {figures(progress)}", soft_wrap=True)
 
     return report
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from vidlift.cli.console import out, plain_table, verbatim
+from vidlift.cli.console import plain_table, print_table, verbatim
 from vidlift.receipt import Receipt
 
 
@@ -15,7 +15,7 @@ def print_receipt(receipt: Receipt) -> None:
     table.add_column(overflow="fold")
     for name, value in _rows(receipt):
         table.add_row(name, verbatim(value))
-    out.print(table)
+    print_table(table)
 
 
 def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:

@@ -77,7 +77,7 @@ def counted(title: str) -> Callable[[int, int], None]:
         now = time.monotonic()
         if last is None or now - last >= PLAIN_EVERY or done == total:
             last = now
-            err.print(f"{title}: {done}/{total}", markup=False, soft_wrap=True)
+            err.print(f"{title}: {done}/{total}", soft_wrap=True)
 
     return report
 

@@ -128,7 +128,7 @@ def upscale(
         warn(warning)
     print_receipt(receipt)
     if "digest" in receipt.extra:
-        out.print(f"digest {receipt.extra['digest']}", soft_wrap=True)
+        out.print(f"digest {receipt.extra['digest']}")
 
 
 def _received(source: str, save: Path, options: UpscaleOptions) -> str:
@@ -141,7 +141,7 @@ def _received(source: str, save: Path, options: UpscaleOptions) -> str:
     if not save.exists():
         check_target(save)
         options.pick()  # whether there is such a model
-        err.print(f"vidlift: receiving {save}", soft_wrap=True, markup=False)
+        err.print(f"vidlift: receiving {save}", soft_wrap=True)
         entry = open_entry(source)
         assert not isinstance(entry, Path)
         with closing(entry):

@@ -56,9 +56,9 @@ def _print(found: Verification) -> None:
         f"picture  scaled down: PSNR {found.min_psnr:.2f} dB at least, {found.mean_psnr:.2f} mean"
     )
     for stream in found.streams:
-        out.print(f"copied   {stream}, byte for byte", soft_wrap=True)
+        out.print(f"copied   {stream}, byte for byte")
     for stream in found.missing:
-        out.print(f"missing  {stream}", soft_wrap=True)
+        out.print(f"missing  {stream}")
 
 
 def _plain(found: Verification) -> dict[str, Any]:

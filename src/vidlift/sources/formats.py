@@ -31,14 +31,20 @@ RGB_BECOMES = ColorTags(matrix=1, range=Range.STUDIO)
 
 
 def nearest_format(fmt: av.VideoFormat) -> str:
-    """The format of ``FORMATS`` that loses least, ``fmt`` itself where it is one of them."""
-    if fmt.name in FORMATS:
+    """The format of ``FORMATS`` that loses least, ``fmt`` itself where it is one of them.
+
+    In a picture one sample across or down chroma has as many as luma: half of one is one.
+    """
+    thin = len(fmt.components) > 2 and 1 in (fmt.width, fmt.height)
+    if fmt.name in FORMATS and not thin:
         return fmt.name
     deep = "10le" if max(component.bits for component in fmt.components) > 8 else ""
     if _is_rgb(fmt):
         return f"yuv444p{deep}"
     if len(fmt.components) <= 2:
         return f"gray{deep}"
+    if thin:
+        return f"yuv444p{deep}"
     across, down = fmt.chroma_width(64) < 64, fmt.chroma_height(64) < 64
     return f"yuv{'420' if down else '422' if across else '444'}p{deep}"
 
