@@ -90,8 +90,12 @@ class Cache:
             if held + len(content) > self._most:
                 held = self._make_room(len(content))
             part = self._where / f"{key}.{os.getpid()}"
-            part.write_bytes(content)
-            part.replace(self._where / key)
+            try:
+                part.write_bytes(content)
+                part.replace(self._where / key)
+            except OSError:
+                part.unlink(missing_ok=True)  # what a full disk has no room for
+                raise
             os.utime(self._where / key, (self._now(), self._now()))
             self._held = held + len(content)
 

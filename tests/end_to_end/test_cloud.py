@@ -17,12 +17,14 @@ from PIL import Image
 
 from support.cli import vidlift
 from support.clips import make_clip
+from support.servers import part_of, scripted
 from vidlift.client.fetch import HttpFile
 from vidlift.cloud.ladder import Rung
 from vidlift.cloud.library import Title, titles
 from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
 from vidlift.errors import InputError, OutputError, UsageError
+from vidlift.sources import opened_file
 from vidlift.sources.file import FileSource
 
 SMALL = PublishOptions(rungs=(32, 48))
@@ -154,6 +156,52 @@ def test_a_video_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         publish(broken, tmp_path / "films" / "library", SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["broken.mp4"]
+
+
+def test_a_video_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", frames=48, options={"crf": "40"})
+    content = clip.read_bytes()
+    clip.write_bytes(content[: len(content) // 2])
+    title = publish(clip, tmp_path / "library", SMALL)
+    (warning,) = title.card["warnings"]
+    assert warning.startswith("it ends at ")
+    assert "lasts until 2.0" in warning
+
+
+def test_damaged_sound_is_passed_over_in_the_whole_file(tmp_path: Path) -> None:
+    """There is no --keep-going to be told of: what is damaged is named, and the rest is there."""
+    clip = make_clip(tmp_path / "clip.ts", frames=48, sounds=1)
+    content = bytearray(clip.read_bytes())
+    for at in range(0, len(content), 188):
+        pid = (content[at + 1] & 0x1F) << 8 | content[at + 2]
+        if pid == 0x101 and at > len(content) * 3 // 4:
+            content[at + 20 : at + 188] = bytes(168)
+    clip.write_bytes(content)
+    title = publish(clip, tmp_path / "library", SMALL)
+    assert title.renditions[-1]["file"]
+    assert [w for w in title.card["warnings"] if w.startswith("sound 1: ") and "decoded" in w]
+
+
+def test_no_secret_of_a_url_is_told(tmp_path: Path) -> None:
+    with (
+        scripted(lambda asked: [part_of(b"no film", asked)]) as (base, _),
+        pytest.raises(InputError) as caught,
+    ):
+        publish(f"{base}/film.mp4?token=hush", tmp_path, SMALL)
+    assert "film.mp4" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_what_is_lost_of_ctrl_c_below_a_demuxer_comes_back(tmp_path: Path) -> None:
+    content = make_clip(tmp_path / "clip.mkv").read_bytes()
+    with scripted(lambda asked: [part_of(content, asked)]) as (base, _):
+        opened = opened_file(f"{base}/film.mkv")
+        file = opened.__enter__()
+        assert isinstance(file, HttpFile)
+        file.interrupted = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt):
+            opened.__exit__(None, None, None)
+    assert file.closed
 
 
 def test_segments_follow_one_another(tmp_path: Path) -> None:

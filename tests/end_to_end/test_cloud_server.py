@@ -112,6 +112,18 @@ def test_only_named_origins_may_read_where_they_are_named(library: Path) -> None
     assert "access-control-allow-origin" not in other.headers
 
 
+def test_what_is_not_there_now_may_be_soon(base: str) -> None:
+    answer = httpx2.get(f"{base}/film/3f2a/270p/00001.m4s")
+    assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store")
+
+
+def test_a_range_is_of_what_is_got_only(base: str) -> None:
+    """RFC 9110, 14.2: with any other method it is passed over."""
+    head = httpx2.head(f"{base}/film/3f2a/270p/00000.m4s", headers={"range": "bytes=5-9"})
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(SEGMENT)))
+    assert "content-range" not in head.headers
+
+
 def test_the_catalogue(base: str) -> None:
     (title,) = httpx2.get(f"{base}/catalogue.json").json()["titles"]
     assert title["name"] == "film"

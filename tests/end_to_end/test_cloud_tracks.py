@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from fractions import Fraction
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,15 @@ import pytest
 from PIL import Image
 
 from support.clips import join_tracks, make_clip, pitch
+from vidlift.client import captions as client_captions
 from vidlift.client.hls import HlsFilm
+from vidlift.client.playlist import MediaList, parse
+from vidlift.cloud.captions import plain_text, read_captions, stamp
 from vidlift.cloud.library import Title
+from vidlift.cloud.playlists import media_playlist
 from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
+from vidlift.cloud.sounds import write_sounds
 from vidlift.sinks.gop import GOP_CODECS
 from vidlift.sources.file import FileSource
 from vidlift.sources.hls import HlsSplit
@@ -199,3 +205,70 @@ def test_the_poster_and_the_thumbnails(dubbed: Title) -> None:
             x, y, width, height = map(int, cue[3:])
             assert x + width <= strip.width
             assert y + height <= strip.height == 90
+
+
+@pytest.mark.parametrize(("late", "lists"), [(Fraction(5), 10), (Fraction(3, 10), 10)])
+def test_sound_that_begins_late_is_where_its_list_says(
+    late: Fraction, lists: int, clip: Path, tmp_path: Path
+) -> None:
+    """Players look in the list for what a moment needs, and stop where a track has nothing."""
+    film = _with_sound_from(clip, tmp_path / "late.mp4", late)
+    folder = tmp_path / "title"
+    folder.mkdir()
+    times: Any = {"origin": Fraction(0), "end": Fraction(10), "length": Fraction(4)}
+    (track,) = write_sounds(film, folder, **times, warnings=[])
+    assert sum(seconds for _, seconds in track.segments) == pytest.approx(lists, abs=0.05)
+    files = [name for name, _ in track.segments]
+    parts = [(folder / "sound-0" / name).read_bytes() for name in ["init.mp4", *files]]
+    with av.open(BytesIO(b"".join(parts)), "r") as entry:
+        heard: list[Any] = list(entry.decode(audio=0))
+    assert heard[0].time == pytest.approx(0 if late > 1 else float(late), abs=0.03)
+    gaps = [b.time - a.time for a, b in pairwise(heard)]
+    assert max(gaps) < 0.05
+    loud = next(frame.time for frame in heard if np.abs(frame.to_ndarray()).max() > 0.05)
+    assert loud == pytest.approx(float(late), abs=0.03)
+
+
+def _with_sound_from(clip: Path, where: Path, late: Fraction) -> Path:
+    """The pictures of a clip and its first sound, less what is heard before a time."""
+    with av.open(str(clip)) as entry, av.open(str(where), "w") as out:
+        old = [entry.streams.video[0], entry.streams.audio[0]]
+        new = {stream.index: out.add_stream_from_template(stream) for stream in old}
+        packet: Any
+        for packet in entry.demux(old):
+            if packet.size and (packet.stream is old[0] or packet.pts * packet.time_base >= late):
+                packet.stream = new[packet.stream_index]
+                out.mux(packet)
+    return where
+
+
+def test_subtitles_of_a_long_film_are_believed_by_our_player(tmp_path: Path) -> None:
+    said = {"early": (1, 2), "across": (298, 302), "late": (700, 705)}
+    cues = [
+        f"{stamp(Fraction(a)).replace('.', ',')} --> {stamp(Fraction(b)).replace('.', ',')}\n{text}"
+        for text, (a, b) in said.items()
+    ]
+    (tmp_path / "film.srt").write_text("\n\n".join(f"{n}\n{cue}" for n, cue in enumerate(cues, 1)))
+    (found,) = read_captions(
+        tmp_path / "film.srt", origin=Fraction(0), end=Fraction(1501, 2), warnings=[]
+    )
+    shown = [
+        [cue.text for cue in client_captions.read_captions(text.encode())]
+        for text, _ in found.segments
+    ]
+    assert shown == [["early", "across"], ["across"], ["late"]]
+    rows = [(f"{n}.vtt", float(seconds)) for n, (_, seconds) in enumerate(found.segments)]
+    assert [seconds for _, seconds in rows] == [300, 300, 150.5]
+    assert isinstance(parse(media_playlist(rows, header=None), "https://x/index.m3u8"), MediaList)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (r"{\i1}a{\i0}\Nb", "a\nb"),
+        (r"a\hb\n\n c ", "a b\nc"),
+        ("1 < 2 & --> 3", "1 &lt; 2 &amp; --&gt; 3"),
+    ],
+)
+def test_what_is_left_of_the_marks_of_subtitles(written: str, shown: str) -> None:
+    assert plain_text(written) == shown

@@ -144,6 +144,17 @@ def test_of_a_file_that_was_left_early_what_came_is_kept(tmp_path: Path) -> None
     assert near(saved.times, [Fraction(n, 24) for n in range(len(saved.frames))], Fraction(1, 500))
 
 
+def test_a_name_with_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = make_clip(tmp_path / "clip.mkv", frames=4).read_bytes()
+    monkeypatch.chdir(tmp_path)
+    with (
+        scripted(lambda asked: [part_of(content, asked)]) as (url, _),
+        closing(HttpFile(url)) as file,
+    ):
+        receive(file, Path("12:30.mp4"))
+    assert len(Saved(tmp_path / "12:30.mp4").frames) == 4
+
+
 def test_another_ending_takes_the_packets_over(tmp_path: Path) -> None:
     content = make_clip(tmp_path / "clip.mkv", frames=24).read_bytes()
     with (

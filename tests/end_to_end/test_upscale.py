@@ -329,9 +329,9 @@ def test_from_a_url(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
     content = clip.read_bytes()
     with scripted(lambda asked: [part_of(content, asked)]) as (base, _):
-        url = f"{base}/film.mp4"
+        url = f"{base}/film"  # what it is shows in it alone
         receipt = upscale_file(url, tmp_path / "far.mp4", FAST)
-        assert receipt.input == "film.mp4"
+        assert receipt.input == "film"
         verify(url, tmp_path / "far.mp4")
         assert "h264, 64x48" in vidlift("probe", url).out
     upscale_file(clip, tmp_path / "near.mp4", FAST)

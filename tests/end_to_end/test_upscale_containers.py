@@ -361,3 +361,21 @@ def _begins(where: Path) -> list[float]:
                 time = float(packet.pts * packet.time_base)
                 first[packet.stream_index] = min(time, first.get(packet.stream_index, time))
     return [first[index] for index in sorted(first)]
+
+
+@BOTH
+def test_the_time_code_of_a_camera_is_left_out(container: str, tmp_path: Path) -> None:
+    """Kept as a tag of the picture, of which FFmpeg would make a track as of any rate it can."""
+    clip, output = tmp_path / "clip.mov", tmp_path / f"out.{container}"
+    with av.open(str(clip), "w") as out:
+        stream: Any = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.metadata["timecode"] = "01:00:00:00"
+        for index in range(6):
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts = index
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    receipt = upscale_file(clip, output, FAST)
+    assert any("(data, " in warning for warning in receipt.warnings)
+    assert verify(clip, output).frames == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from email.utils import formatdate
 from pathlib import Path
 
@@ -102,6 +103,19 @@ def test_without_a_disk_nothing_is_kept_and_nothing_fails(tmp_path: Path) -> Non
     nothing = Cache(tmp_path / "other", most=0)
     nothing.put("a", b"x", version=None, lasts=1)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_full_disk_keeps_no_part_of_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(where: Path, data: bytes) -> int:
+        with where.open("wb") as out:
+            out.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    Cache(tmp_path, most=10_000).put("a", bytes(3000))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_tells_copies_apart_and_no_secret() -> None:

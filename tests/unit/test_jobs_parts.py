@@ -21,9 +21,9 @@ from vidlift.jobs.join import container_of
 from vidlift.jobs.journal import Journal, open_journal
 from vidlift.jobs.probe import probe
 from vidlift.jobs.timetable import timetable
+from vidlift.jobs.upscale import UpscaleOptions, check_output
 from vidlift.jobs.work import Work, scaled, segments
 from vidlift.models.auto import Stream
-from vidlift.sources.survey import survey
 from vidlift.sources.synthetic import SyntheticSource
 from vidlift.video import VideoInfo
 
@@ -110,6 +110,14 @@ def test_segments_cut_a_run_and_lose_nothing(frames: int, length: int) -> None:
     assert [frame for segment in cut for frame in segment] == run
     assert all(len(segment) == length for segment in cut[:-1])
     assert all(cut)
+
+
+def test_an_input_whose_name_is_too_long_is_not_the_output(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    output.touch()
+    check_output("x" * 300, output, UpscaleOptions(overwrite=True))
+    with pytest.raises(UsageError, match="same file"):
+        check_output(output, output, UpscaleOptions(overwrite=True))
 
 
 def test_rotation_moves_by_pixels() -> None:
@@ -221,45 +229,6 @@ class TestJournal:
         with pytest.raises(RuntimeError), open_journal(folder, IDENTITY, resume=True):
             raise RuntimeError
         assert not folder.exists()
-
-
-class TestSurvey:
-    def test_of_a_whole_file(self, tmp_path: Path) -> None:
-        clip = make_clip(tmp_path / "clip.mkv", frames=30, rate=Fraction(30000, 1001))
-        found = survey(clip, name="clip")
-        assert (found.pictures, found.damage) == (30, None)
-        assert found.rate is not None
-        assert found.rate == pytest.approx(Fraction(30000, 1001), rel=0.01)
-
-    def test_one_picture_has_no_rate(self, tmp_path: Path) -> None:
-        assert survey(make_clip(tmp_path / "one.mp4", frames=1), name="one").rate is None
-
-    @pytest.mark.parametrize("kind", ["mp4", "mkv"])
-    def test_a_film_that_starts_late_is_whole(self, kind: str, tmp_path: Path) -> None:
-        late = make_clip(tmp_path / f"late.{kind}", frames=24, start=Fraction(10), sounds=0)
-        assert survey(late, name="late").damage is None
-
-    @pytest.mark.parametrize("ending", ["mkv", "webm"])
-    def test_a_file_cut_short(self, ending: str, tmp_path: Path) -> None:
-        codec = "libvpx-vp9" if ending == "webm" else "libx264"
-        clip = make_clip(
-            tmp_path / f"clip.{ending}", frames=48, sounds=0, codec=codec, options={"crf": "40"}
-        )
-        content = clip.read_bytes()
-        clip.write_bytes(content[: len(content) // 2])
-        damage = survey(clip, name="clip").damage
-        assert damage is not None
-        assert damage.startswith("it ends at ")
-        assert "lasts until 2.0" in damage
-
-    def test_a_stream_with_a_hole(self, tmp_path: Path) -> None:
-        clip = make_clip(tmp_path / "clip.ts", frames=48, sounds=0)
-        content = clip.read_bytes()
-        hole = len(content) // 2 // 188 * 188
-        clip.write_bytes(content[:hole] + content[hole + 5 * 188 :])
-        damage = survey(clip, name="clip").damage
-        assert damage is not None
-        assert "torn at" in damage
 
 
 class _Failing:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -52,6 +55,19 @@ def test_cut_anywhere_it_goes_on_after_the_last_whole_line(data: st.DataObject) 
         assert where.read_bytes() == whole
 
 
+def test_the_disk_holds_the_name_of_the_file_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: held.append(os.fstat(handle).st_ino))
+    where = tmp_path / "journal.jsonl"
+    lines, _ = read(where)
+    lines.add(ROWS[0])
+    assert held == [where.stat().st_ino, tmp_path.stat().st_ino]
+    lines.add(ROWS[1])
+    assert held[2:] == [where.stat().st_ino]
+
+
 def test_a_lock_is_for_one_at_a_time(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
 
@@ -61,6 +77,38 @@ def test_a_lock_is_for_one_at_a_time(tmp_path: Path) -> None:
     with held(), pytest.raises(UsageError, match="busy"), held():
         pass
     with held():
+        pass
+
+
+def test_a_lock_whose_folder_has_gone_meanwhile_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever had it before removed the folder when done, between opening and locking here."""
+    lock, real = tmp_path / "job" / "lock", fcntl.flock
+
+    def removed(held: Any, how: int) -> None:
+        if lock.exists():
+            lock.unlink()
+            lock.parent.rmdir()
+        monkeypatch.setattr(fcntl, "flock", real)
+        real(held, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed)
+    with alone(lock, busy="busy", cannot=""):
+        with pytest.raises(UsageError, match="busy"), alone(lock, busy="busy", cannot=""):
+            pass
+        assert lock.exists()
+
+
+def test_where_there_are_no_locks_nobody_else_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_held: Any, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    holding = alone(tmp_path / "lock", busy="busy", cannot="cannot work")
+    with pytest.raises(OutputError, match="cannot work: No locks"), holding:
         pass
 
 

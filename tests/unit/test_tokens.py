@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidlift.cloud import tokens
 from vidlift.cloud.tokens import KeyFile, Keys, read_keys, without_token
 from vidlift.errors import InputError, UsageError
 
@@ -122,3 +123,21 @@ def test_a_secret_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     file.write_text("broken\n")
     os.utime(file, ns=(2, 2))
     assert watched.keys.allow(link, now=0) == "/film"
+
+
+def test_a_secret_file_that_changes_while_it_is_first_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "secrets"
+    file.write_text("k1:the-old-secret-of-all\n")
+    os.utime(file, ns=(1, 1))
+
+    def rotated(where: Path) -> Keys:
+        keys = read_keys(where)
+        where.write_text("k2:another-secret-newer\n")
+        return keys
+
+    monkeypatch.setattr(tokens, "read_keys", rotated)
+    watched = KeyFile(file)
+    monkeypatch.undo()
+    assert list(watched.keys.secrets) == ["k2"]

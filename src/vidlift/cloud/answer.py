@@ -43,7 +43,8 @@ def answer(found: Path, request: Request, *, forever: bool) -> Response:
             "last-modified": formatdate(status.st_mtime, usegmt=True),
             "content-type": MEDIA_TYPES[suffix],
         }
-        asked = request.headers.get("range")
+        # A range is of what is got: with HEAD it is passed over (RFC 9110, 14.2).
+        asked = request.headers.get("range") if request.method == "GET" else None
         if suffix in _TEXT:
             headers["vary"] = "accept-encoding"
             if asked is None and size <= _TEXT_MAX and _takes_gzip(request):

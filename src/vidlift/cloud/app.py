@@ -86,7 +86,7 @@ def make_app(
     def respond(request: Request) -> Response:
         path = allowed(_raw_path(request))
         if path is None:
-            return PlainTextResponse("this link is not signed, or has expired\n", status_code=403)
+            return _refusal(403, "this link is not signed, or has expired")
         if path == "/":
             more = {"content-security-policy": _POLICY}
             return answer_made(page(root), request, kind="text/html", more=more)
@@ -95,7 +95,7 @@ def make_app(
             return answer_made(text, request, kind="application/json", more={})
         found = served_file(root, path)
         if found is None:
-            return PlainTextResponse("not found\n", status_code=404)
+            return _refusal(404, "not found")
         # A title's own files may be replaced; those of a version of it never change.
         forever = len(found.relative_to(root).parts) > 2
         return answer(found, request, forever=forever)
@@ -105,9 +105,9 @@ def make_app(
             return respond(request)
         except OSError as error:
             if error.errno in _GONE:
-                return PlainTextResponse("not found\n", status_code=404)
+                return _refusal(404, "not found")
             if error.errno in _FULL:
-                return PlainTextResponse("too much at a time\n", status_code=503)
+                return _refusal(503, "too much at a time")
             raise
 
     async def everything(request: Request) -> Response:
@@ -152,6 +152,11 @@ def make_app(
     return _ByPath(observed)
 
 
+def _refusal(status: int, why: str) -> Response:
+    """Kept by no cache: what is not there may be published the next moment."""
+    return PlainTextResponse(f"{why}\n", status_code=status, headers={"cache-control": "no-store"})
+
+
 class _ByPath:
     """An application that is asked for paths alone, also where a client names a whole address."""
 
@@ -174,7 +179,7 @@ class _Bounded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _head_bytes(scope) > HEADERS_MAX:
-            refusal = PlainTextResponse("the head of the request is too large\n", status_code=431)
+            refusal = _refusal(431, "the head of the request is too large")
             await refusal(scope, receive, send)
         else:
             await self._app(scope, receive, send)

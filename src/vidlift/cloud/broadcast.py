@@ -65,7 +65,9 @@ class Broadcast:
         self.count = 0
         """Segments that are offered, or were."""
 
-        self._times: list[tuple[Fraction, Fraction]] = []
+        self._times: dict[int, tuple[Fraction, Fraction]] = {}
+        """When each segment begins and ends: those in the lists, and the one in the making."""
+
         self._before: list[Fraction] = []
         self._heard = 0
         self._encoder = SoundEncoder() if split.sound is not None else None
@@ -118,7 +120,7 @@ class Broadcast:
         for rung, gop in zip(self._rungs, gops, strict=True):
             self._write(rung, gop, end, seconds=end - times[0])
         self._before = tail_of(self._before, times, header_of(gops[0].header))
-        self._times.append((times[0], end))
+        self._times[self.count] = times[0], end
         return end
 
     def sound(self, chunks: Iterable[SoundChunk], end: Fraction) -> None:
@@ -128,7 +130,7 @@ class Broadcast:
         header = self._encoder.header
         ticks = timescale(header)
         packets = [packet for chunk in chunks for packet in self._encoder.encode(chunk)]
-        start = self._times[-1][0]
+        start, _ = self._times[self.count]
         timed = [(int((pts - self.origin) * ticks), data) for data, pts in packets]
         # Before the pictures, or over what was heard before a jump; less is a clock's trembling.
         timed = [(at, data) for at, data in timed if at >= max(0, self._heard - _PACKET // 2)]
@@ -149,6 +151,7 @@ class Broadcast:
         for name in self._names:
             self._list(name, ended=False)
             self._drop(name, self._first - KEPT - 1)
+        self._times.pop(self._first - 1, None)
         if self.count == 1:
             self._write_top(live=True)
 

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import av
 
-from vidlift.sources import open_bytes
+from vidlift.sources import opened_file, shown_name
 from vidlift.sources.decode import open_container
+from vidlift.sources.words import TEXT_CODECS
 
 LONGEST = Fraction(10)
 """Seconds that a subtitle stays where the file does not say."""
 
-TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"})
-"""Subtitles that are text; those that are pictures have no place in WebVTT."""
+
+SEGMENT = Fraction(300)
+"""Seconds of a segment of text: one for all of a film is longer than players believe."""
+
+Cue = tuple[Fraction, Fraction, str]
+"""From when to when something is said, in seconds of the title, and what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captions:
     title: str
     language: str | None
-    text: str
-    """A whole WebVTT file."""
+    segments: tuple[tuple[str, Fraction], ...]
+    """A whole WebVTT file, and the seconds that it is for. A cue is in each that it is shown in."""
 
 
 def read_captions(
     video: str | Path, *, origin: Fraction, end: Fraction, warnings: list[str]
 ) -> list[Captions]:
     """Every track of text; times count from ``origin``. What cannot be text is named instead."""
-    with open_container(open_bytes(str(video)), name=str(video)) as container:
+    name = shown_name(str(video))
+    with opened_file(str(video)) as entry, open_container(entry, name=name) as container:
         kinds = [
             (index, s.codec_context.name if s.codec_context else "unknown")
             for index, s in enumerate(container.streams.subtitles)
@@ -42,13 +49,14 @@ def read_captions(
         if codec not in TEXT_CODECS:
             warnings.append(f"subtitles {index + 1} ({codec}) are left out: they are pictures")
             continue
-        with open_container(open_bytes(str(video)), name=str(video)) as container:
+        with opened_file(str(video)) as entry, open_container(entry, name=name) as container:
             stream = container.streams.subtitles[index]
-            cues = list(_cues(container.demux(stream), origin=origin, end=end))
+            cues = sorted(_cues(container.demux(stream), origin=origin, end=end))
             language = stream.metadata.get("language")
             language = None if language == "und" else language
             title = stream.metadata.get("title") or language or f"Subtitles {index + 1}"
-        found.append(Captions(title=title, language=language, text=_vtt(cues)))
+        segments = tuple(_cut(cues, end - origin))
+        found.append(Captions(title=title, language=language, segments=segments))
     return found
 
 
@@ -57,7 +65,7 @@ def _cues(
     *,
     origin: Fraction,
     end: Fraction,
-) -> Iterator[tuple[Fraction, Fraction, str]]:
+) -> Iterator[Cue]:
     for packet in packets:
         if not packet.size or packet.pts is None or packet.time_base is None:
             continue
@@ -83,15 +91,22 @@ def _text(packet: av.Packet[av.subtitles.stream.SubtitleStream]) -> str:
 
 def plain_text(text: str) -> str:
     """Text without the marks of ASS, safe inside a WebVTT cue: no blank line, no arrow."""
-    text = re.sub(r"\{[^}]*\}", "", text).replace(r"\N", "\n").replace(r"\n", "\n")
+    text = re.sub(r"\{[^}]*\}", "", text)
+    text = text.replace(r"\N", "\n").replace(r"\n", "\n").replace(r"\h", " ")
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line)
 
 
-def _vtt(cues: list[tuple[Fraction, Fraction, str]]) -> str:
+def _cut(cues: Sequence[Cue], length: Fraction) -> Iterator[tuple[str, Fraction]]:
+    for index in range(ceil(length / SEGMENT)):
+        since, until = index * SEGMENT, min((index + 1) * SEGMENT, length)
+        yield _vtt([cue for cue in cues if cue[0] < until and cue[1] > since]), until - since
+
+
+def _vtt(cues: Sequence[Cue]) -> str:
     blocks = ["WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0"]
-    blocks += [f"{stamp(start)} --> {stamp(stop)}\n{text}" for start, stop, text in sorted(cues)]
+    blocks += [f"{stamp(start)} --> {stamp(stop)}\n{text}" for start, stop, text in cues]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -38,6 +38,9 @@ class Pipe:
             self.wake()
             return b""
 
+    def seekable(self) -> bool:
+        return False
+
     def wake(self) -> None:
         """End a wait for bytes, now or later. From any thread, and again."""
         self._waker.close()

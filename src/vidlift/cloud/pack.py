@@ -88,6 +88,7 @@ class Packer:
     def run(self) -> None:
         for rung in self._rungs:
             (self._journal.content / rung.name).mkdir(exist_ok=True)
+        sync(self._journal.content)
         with closing(ahead(self._brought_down(), depth=_AHEAD)) as frames:
             for _, segment in groupby(frames, key=lambda f: f[0].pts // SEGMENT):
                 self._write(segment)

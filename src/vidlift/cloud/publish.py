@@ -6,11 +6,11 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urlsplit
 
 from vidlift import models, vmaf
@@ -30,10 +30,11 @@ from vidlift.jobs.join import Picture, join
 from vidlift.jobs.notes import gone_if_empty, sync, write_whole
 from vidlift.jobs.progress import Progress, Report, estimate_frames, silent
 from vidlift.sinks.gop import GOP_CODECS, GopOptions
-from vidlift.sources import is_url, open_bytes
+from vidlift.sources import is_url, opened_file, shown_name
 from vidlift.sources.file import FileSource
+from vidlift.sources.survey import damage_of
 
-FORMAT = 5
+FORMAT = 6
 """Raised when what is published of the same video with the same options becomes another thing."""
 
 
@@ -121,10 +122,14 @@ def _make(
     video: str | Path, name: str, options: PublishOptions, journal: Journal, report: Report
 ) -> None:
     """Everything of a title, in the work folder."""
+    with opened_file(str(video)) as entry:
+        damage = damage_of(entry, name=shown_name(str(video)))
+    warnings = [] if damage is None else [damage]
     with ExitStack() as stack:
-        source = stack.enter_context(closing(_open(video)))
+        entry = stack.enter_context(opened_file(str(video)))
+        source = stack.enter_context(closing(FileSource(entry, name=shown_name(str(video)))))
         ladder = rungs(source.info, options.rungs)
-        meter, warnings = None, []
+        meter = None
         if options.tiers and min(source.info.width, source.info.height) < SHORTEST:
             size = f"{source.info.width}x{source.info.height}"
             warnings.append(f"the gain is not measured: {size} is too small for it")
@@ -152,7 +157,9 @@ def _make(
     renditions = [rendition(journal, rung, options.codec) for rung in ladder]
     needless = needless_rungs(renditions)
     kept = tuple(r for r in ladder if not (options.prune and r.name in needless))
-    sounds = write_sounds(video, journal.content, origin=origin, end=end, length=SEGMENT)
+    sounds = write_sounds(
+        video, journal.content, origin=origin, end=end, length=SEGMENT, warnings=warnings
+    )
     captions = read_captions(video, origin=origin, end=end, warnings=warnings)
     _write_lists(journal, kept, sounds, captions)
     write_poster(journal, kept[-1].name)
@@ -197,9 +204,10 @@ def _write_lists(
     for number, caption in enumerate(captions):
         folder = journal.content / f"text-{number}"
         folder.mkdir(exist_ok=True)
-        write_whole(folder / "all.vtt", caption.text.encode())
-        text = media_playlist([("all.vtt", sum(times))], header=None)
-        write_whole(folder / "index.m3u8", text.encode())
+        rows = [(f"{n:05d}.vtt", float(seconds)) for n, (_, seconds) in enumerate(caption.segments)]
+        for (file, _), (text, _) in zip(rows, caption.segments, strict=True):
+            write_whole(folder / file, text.encode())
+        write_whole(folder / "index.m3u8", media_playlist(rows, header=None).encode())
 
 
 def _write_whole_file(
@@ -215,7 +223,9 @@ def _write_whole_file(
     info = replace(brought_down(source.info, rung), bits=8)
     end = origin + Fraction(journal.rows[-1].end)
     picture = Picture(segments=((fragments, origin),), info=info, end=end)
-    join(picture, open_bytes(str(video)), whole, container="mp4", name=str(video))
+    with opened_file(str(video)) as entry:
+        name = shown_name(str(video))
+        join(picture, entry, whole, container="mp4", name=name, keep_going=True)
     fragments.unlink()
     return whole
 
@@ -225,16 +235,12 @@ def _stem(video: str) -> str:
     return Path(urlsplit(video).path if is_url(video) else video).stem
 
 
-def _open(video: str | Path) -> FileSource:
-    return FileSource(open_bytes(str(video)), name=str(video))
-
-
 def _identity(video: str | Path, options: PublishOptions) -> dict[str, Any]:
     """What decides every byte of a title."""
     known = [name for scale in SCALES for name in networks(options.tiers, scale)]
     return {
         "format": FORMAT,
-        "input_sha256": _digest(open_bytes(str(video)), name=str(video)),
+        "input_sha256": _digest(video),
         "rungs": list(options.rungs),
         "codec": options.codec,
         "crf": options.crf,
@@ -247,15 +253,18 @@ def _identity(video: str | Path, options: PublishOptions) -> dict[str, Any]:
     }
 
 
-def _digest(entry: Path | BinaryIO, *, name: str) -> str:
+def _digest(video: str | Path) -> str:
+    digest = hashlib.sha256()
     try:
-        with entry.open("rb") if isinstance(entry, Path) else entry as content:
-            digest = hashlib.sha256()
+        with (
+            opened_file(str(video)) as entry,
+            entry.open("rb") if isinstance(entry, Path) else nullcontext(entry) as content,
+        ):
             while block := content.read(1 << 20):
                 digest.update(block)
-            return digest.hexdigest()
     except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror}") from error
+        raise InputError(f"cannot read {shown_name(str(video))}: {error.strerror}") from error
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -286,6 +295,7 @@ def _appear(journal: Journal, where: Path, *, old: Title | None) -> None:
         journal.content.replace(target)
         for name in (MASTER, CARD):
             (journal.folder / name).replace(where / name)
+        sync(where)
         kept = {version, old.card.get("version")}
         for folder in where.iterdir():
             if folder.is_dir() and folder.name not in kept:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,12 +17,16 @@ from av.container import InputContainer
 
 from vidlift.cloud.boxes import Sample, codec_string, fragment, header_of, timescale
 from vidlift.jobs.notes import write_whole
-from vidlift.sources import open_bytes
+from vidlift.sources import opened_file, shown_name
 from vidlift.sources.decode import open_container
-from vidlift.sources.split import RATE, Sound, SoundChunk
+from vidlift.sources.split import RATE, Sound, SoundChunk, sound_streams
 
 BITRATE = 128_000
 """Bits a second of sound that is not AAC already."""
+
+
+SILENT = Fraction(1, 2)
+"""Seconds without sound, before it begins or between, that are filled with silence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +50,29 @@ class SoundTrack:
 
 
 def write_sounds(
-    video: str | Path, folder: Path, *, origin: Fraction, end: Fraction, length: Fraction
+    video: str | Path,
+    folder: Path,
+    *,
+    origin: Fraction,
+    end: Fraction,
+    length: Fraction,
+    warnings: list[str],
 ) -> list[SoundTrack]:
     """Write each track of a video into a folder of its own below ``folder``.
 
     ``origin`` is the time in the file that is 0 in the title, ``end`` where the picture ends;
-    segments are cut at multiples of ``length`` seconds, at the nearest packet.
+    segments are cut at multiples of ``length`` seconds, at the nearest packet. What cannot be
+    decoded is named in ``warnings``.
     """
-    found = []
-    with open_container(open_bytes(str(video)), name=str(video)) as container:
-        count = sum(1 for s in container.streams.audio if s.codec_context is not None)
+    found, name = [], shown_name(str(video))
+    with opened_file(str(video)) as entry, open_container(entry, name=name) as container:
+        count = len(sound_streams(container))
     for number in range(count):
         # Each track in a pass of its own: tracks may lie far apart, and memory is bounded.
-        with open_container(open_bytes(str(video)), name=str(video)) as container:
-            track = _write_track(container, number, folder, origin, end, length)
+        with opened_file(str(video)) as entry, open_container(entry, name=name) as container:
+            lost = Counter[str]()
+            track = _write_track(container, number, folder, origin, end, length, lost)
+            warnings += [f"sound {number + 1}: {n} x {reason}" for reason, n in lost.items()]
             if track is not None:
                 found.append(track)
     return found
@@ -72,12 +85,16 @@ def _write_track(
     origin: Fraction,
     end: Fraction,
     length: Fraction,
+    lost: Counter[str],
 ) -> SoundTrack | None:
-    streams = [s for s in container.streams.audio if s.codec_context is not None]
-    stream = streams[number]
+    stream = sound_streams(container)[number]
     language = stream.metadata.get("language")
     language = None if language in (None, "und") else language
-    coder = _Copied(container, stream) if _is_plain_aac(stream) else _Encoded(container, stream)
+    coder: _Copied | _Encoded
+    if _is_plain_aac(stream) and not _is_late(stream, origin):
+        coder = _Copied(container, stream)
+    else:
+        coder = _Encoded(container, stream, lost, since=origin)
     ticks = timescale(coder.header)
     timed = _in_ticks(coder, ticks, origin=origin, end=end)
     name = f"sound-{number}"
@@ -86,10 +103,12 @@ def _write_track(
     write_whole(where / "init.mp4", coder.header)
     segments: list[tuple[str, float]] = []
     total = len(coder.header)
-    peak = 0.0
+    peak, ended = 0.0, 0
     for index, (at, samples) in enumerate(_cut(timed, int(length * ticks))):
         data = fragment(samples, number=index + 1, decoded_at=at)
-        seconds = sum(sample.duration for sample in samples) / ticks
+        # In a list each segment begins where the one before it ends.
+        begun, ended = ended, at + sum(sample.duration for sample in samples)
+        seconds = (ended - begun) / ticks
         file = f"{index:05d}.m4s"
         write_whole(where / file, data)
         segments.append((file, seconds))
@@ -116,6 +135,13 @@ def _is_plain_aac(stream: AudioStream) -> bool:
     return context.name == "aac" and bool(context.extradata) and context.sample_rate > 0
 
 
+def _is_late(stream: AudioStream, origin: Fraction) -> bool:
+    """Whether it begins so long after the pictures that players would stop for want of it."""
+    if stream.start_time is None or stream.time_base is None:
+        return False
+    return stream.start_time * stream.time_base - origin > SILENT
+
+
 class _Copied:
     """Packets of a track that is AAC already, as they are."""
 
@@ -137,16 +163,36 @@ class _Copied:
 class _Encoded:
     """A track of any other kind, decoded, mixed to stereo and encoded."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
-        self._container, self._stream = container, stream
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: AudioStream,
+        lost: Counter[str],
+        *,
+        since: Fraction,
+    ) -> None:
+        """``lost`` takes what cannot be decoded; there is sound from ``since``, if only silence."""
+        self._packets, self._lost, self._since = container.demux(stream), lost, since
         self._encoder = SoundEncoder()
         self.channels = 2
         self.header = self._encoder.header
 
     def __iter__(self) -> Iterator[tuple[bytes, Fraction]]:
-        for chunk in Sound(iter(self._container.demux(self._stream)), Counter()):
+        for chunk in _with_silence(Sound(self._packets, self._lost), self._since):
             yield from self._encoder.encode(chunk)
         yield from self._encoder.finish()
+
+
+def _with_silence(chunks: Iterable[SoundChunk], since: Fraction) -> Iterator[SoundChunk]:
+    """The chunks, and silence, a second at a time, where nothing is for longer than ``SILENT``."""
+    reached = since
+    for chunk in chunks:
+        missing = int((chunk.pts - reached) * RATE)
+        for begin in range(0, missing if missing > SILENT * RATE else 0, RATE):
+            samples = np.zeros((min(RATE, missing - begin), 2), np.int16)
+            yield SoundChunk(samples=samples, pts=reached + Fraction(begin, RATE))
+        yield chunk
+        reached = max(reached, chunk.pts + Fraction(len(chunk.samples), RATE))
 
 
 class SoundEncoder:

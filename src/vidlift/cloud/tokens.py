@@ -115,8 +115,9 @@ class KeyFile:
     def __init__(self, file: Path) -> None:
         """Raises ``InputError`` for a file that holds no keys."""
         self._file = file
+        # Looked at before it is read: a change in between is then seen the next time.
+        self._changed = file.stat().st_mtime_ns if file.exists() else 0
         self._keys = read_keys(file)
-        self._changed = file.stat().st_mtime_ns
 
     @property
     def keys(self) -> Keys:

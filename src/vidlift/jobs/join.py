@@ -317,4 +317,7 @@ def _options(picture: Picture, container: str, streams: Iterable[Stream]) -> dic
         "movflags": "+faststart",
         "video_track_timescale": str(scale),
         "movie_timescale": str(whole),
+        # A time code, which cameras tag the picture with, would become a track, and fail for a
+        # picture without a rate that it knows.
+        "write_tmcd": "0",
     }

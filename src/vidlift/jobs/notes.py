@@ -10,10 +10,10 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from vidlift.errors import OutputError, UsageError
 
@@ -37,10 +37,13 @@ class Lines:
 
     def add(self, content: Mapping[str, object]) -> None:
         """Write a line; the disk holds it when this returns."""
+        new = not self.where.exists()
         with self.where.open("a") as lines:
             lines.write(json.dumps(content) + "\n")
             lines.flush()
             os.fsync(lines.fileno())
+        if new:
+            sync(self.where.parent)
 
 
 def _taken(line: str, take: Callable[[Any], bool]) -> bool:
@@ -58,17 +61,29 @@ def alone(lock: Path, *, busy: str, cannot: str, parents: bool = True) -> Iterat
     Raises ``UsageError``, with ``busy``, while another process holds it, and ``OutputError``,
     with ``cannot`` and the reason, where there can be none.
     """
+    held: TextIO | None = None
     try:
-        lock.parent.mkdir(parents=parents, exist_ok=True)
-        held = lock.open("w")
+        while held is None:
+            lock.parent.mkdir(parents=parents, exist_ok=True)
+            held = _locked(lock)
+    except BlockingIOError as error:
+        raise UsageError(busy) from error
     except OSError as error:
         raise OutputError(f"{cannot}: {error.strerror}") from error
     with held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(busy) from error
         yield
+
+
+def _locked(lock: Path) -> TextIO | None:
+    """The file, open and locked; None where whoever had it before has just removed it."""
+    with ExitStack() as undo:
+        held = undo.enter_context(lock.open("w"))
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(held.fileno()), lock.stat()):
+                undo.pop_all()
+                return held
+    return None
 
 
 @contextmanager

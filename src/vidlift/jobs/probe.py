@@ -10,8 +10,8 @@ from typing import Any
 from vidlift.color import UNSPECIFIED, ColorTags
 from vidlift.jobs.streams import codec_name
 from vidlift.sources import opened_bytes, shown_name
-from vidlift.sources.decode import open_container
-from vidlift.sources.file import FileSource
+from vidlift.sources.decode import open_container, video_stream
+from vidlift.sources.pictures import Pictures
 from vidlift.video import VideoInfo
 
 _MATRIX = {0: "RGB", 1: "BT.709", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
@@ -22,18 +22,19 @@ _TRANSFER = {1: "BT.709", 6: "BT.601", 13: "sRGB", 16: "PQ", 18: "HLG"}
 def probe(source: str | Path) -> dict[str, str]:
     """What there is to say of a video file, by topic. Raises ``InputError``."""
     where, name = str(source), shown_name(str(source))
-    with opened_bytes(where) as entry, closing(FileSource(entry, name=name)) as video:
-        info = video.info
-    found = {
-        "video": f"{info.codec}, {info.width}x{info.height}, {info.layout} {info.bits} bit",
-        "time": _time(info),
-        "colour": _color(info.color),
-        "shape": _shape(info),
-    }
-    if info.mastering is not None or info.light is not None:
-        found["hdr"] = _hdr(info)
     with opened_bytes(where) as entry, open_container(entry, name=name) as container:
-        found = {"file": str(container.format.long_name), **found}
+        main = video_stream(container, name=name)
+        with closing(Pictures(main, container.demux(main), name=name)) as pictures:
+            info = pictures.info
+        found = {
+            "file": str(container.format.long_name),
+            "video": f"{info.codec}, {info.width}x{info.height}, {info.layout} {info.bits} bit",
+            "time": _time(info),
+            "colour": _color(info.color),
+            "shape": _shape(info),
+        }
+        if info.mastering is not None or info.light is not None:
+            found["hdr"] = _hdr(info)
         for stream in container.streams:
             found[f"stream {stream.index}"] = _stream(stream)
         if chapters := len(container.chapters()):

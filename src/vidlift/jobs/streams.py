@@ -78,8 +78,6 @@ def covers_of(source: str | Path | BinaryIO, *, name: str) -> dict[int, bytes]:
                 found.setdefault(packet.stream_index, bytes(packet))
         except ReadError as error:
             raise InputError(f"{name}: cannot be read: {error}") from error
-    if not isinstance(source, (str, Path)):
-        source.seek(0)  # it is read again
     return found
 
 

@@ -10,10 +10,9 @@ rest (``join.py``), and the output takes its name in one step.
 from __future__ import annotations
 
 import errno
-import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +24,7 @@ from vidlift.errors import OutputError, UsageError
 from vidlift.frame import Frame
 from vidlift.jobs.join import Picture, check_container, container_of, join
 from vidlift.jobs.journal import Journal, open_journal
+from vidlift.jobs.notes import sync
 from vidlift.jobs.progress import Progress, Report, silent
 from vidlift.jobs.work import Pick, Work, segments
 from vidlift.models import auto
@@ -248,8 +248,9 @@ class _Job:
 
 def _check_output(source: str | Path, output: Path, *, may_exist: bool) -> None:
     if output.exists():
-        if Path(source).exists() and output.samefile(source):
-            raise UsageError(f"output and input are the same file: {output}")
+        with suppress(OSError):  # an input that is not there, or cannot be: opening it says more
+            if output.samefile(source):
+                raise UsageError(f"output and input are the same file: {output}")
         if output.is_dir():
             raise OutputError(f"{output} is a folder; the output is to be a file")
         if not may_exist:
@@ -291,12 +292,6 @@ def _writing(output: Path) -> Iterator[None]:
 
 def _move(whole: Path, output: Path) -> None:
     """Give the finished file its name, once the disk holds all of it."""
-    for where in (whole, None, output.parent):
-        if where is None:
-            whole.replace(output)
-            continue
-        handle = os.open(where, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    sync(whole)
+    whole.replace(output)
+    sync(output.parent)

@@ -81,8 +81,8 @@ def open_entry(where: str, *, cached: bool = True) -> Path | BinaryIO | HlsFilm:
     check_name(where)
     if not is_url(where):
         return Path(where)
-    from vidlift.client.freshness import received
     from vidlift.client.fetch import HttpFile
+    from vidlift.client.freshness import received
     from vidlift.client.hls import HlsFilm
     from vidlift.client.playlist import looks_like
 
@@ -98,25 +98,44 @@ def open_entry(where: str, *, cached: bool = True) -> Path | BinaryIO | HlsFilm:
 
 
 @contextmanager
+def opened_file(where: str) -> Iterator[Path | BinaryIO]:
+    """``open_bytes`` for as long as a ``with`` lasts."""
+    entry = open_bytes(where)
+    if isinstance(entry, Path):
+        yield entry
+    else:
+        with _lent(entry):
+            yield entry
+
+
+@contextmanager
+def _lent(entry: BinaryIO) -> Iterator[None]:
+    """Closes it at the end, and raises the Ctrl-C that PyAV lost."""
+    with closing(entry):
+        try:
+            yield
+        finally:
+            if (interrupted := getattr(entry, "interrupted", None)) is not None:
+                raise interrupted
+
+
+@contextmanager
 def opened_bytes(where: str) -> Iterator[Path | BinaryIO]:
-    """The same for as long as a ``with`` lasts; and the film behind a playlist, received whole,
-    in its best rung, into a file that is gone afterwards. Raises ``InputError`` for a live one."""
+    """The same; and the film behind a playlist, received whole, in its best rung, into a file that
+    is gone afterwards. Raises ``InputError`` for a live one."""
     entry = open_entry(where)
     if isinstance(entry, Path):
         yield entry
         return
     from vidlift.client.hls import HlsFilm
 
-    with closing(entry):
-        if not isinstance(entry, HlsFilm):
-            try:
-                yield entry
-            finally:
-                if (interrupted := getattr(entry, "interrupted", None)) is not None:
-                    raise interrupted
-            return
-        from vidlift.sources.keep import receive
+    if not isinstance(entry, HlsFilm):
+        with _lent(entry):
+            yield entry
+        return
+    from vidlift.sources.keep import receive
 
+    with closing(entry):
         if entry.live:
             raise InputError(f"{entry.name} is live: `vidlift play --save FILE` makes a file of it")
         with TemporaryDirectory(prefix="vidlift-") as folder:

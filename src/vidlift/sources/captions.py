@@ -29,7 +29,8 @@ class HlsWords:
         self.label = of_rendition(text)
         self._film, self._text, self._base = film, text, base
         self._arriving: Captions | None = None
-        self._cues: list[Caption] = []
+        self._cues: dict[Caption, None] = {}
+        """Each once: what is said across segments comes with all of them."""
 
     def at(self, time: float) -> str:
         """What is said at a media time, as far as it has come; never waits for the network."""
@@ -39,7 +40,7 @@ class HlsWords:
             cue = next(self._arriving, None)
             if cue is None:
                 break
-            self._cues.append(cue)
+            self._cues[cue] = None
         begin = float(self._base() or 0)
         return "\n".join(
             cue.text

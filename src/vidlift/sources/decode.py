@@ -22,9 +22,10 @@ from vidlift.video import ContentLight, MasteringDisplay, VideoInfo
 
 
 def open_container(where: str | Path | BinaryIO, *, name: str | None = None) -> InputContainer:
-    """Open a local file, or bytes that can be sought, for reading.
+    """Open a local file, or bytes, for reading from the beginning, to which bytes are sought.
 
-    The demuxer may open nothing else than that one file. Raises ``InputError``.
+    Those that cannot be are read from where they are. The demuxer may open nothing else than that
+    one file. Raises ``InputError``.
     """
     shown = name or str(where)
     if isinstance(where, (str, Path)):
@@ -40,6 +41,8 @@ def open_container(where: str | Path | BinaryIO, *, name: str | None = None) -> 
         if isinstance(where, (str, Path)):
             _refuse_lists(Path(where), shown)
             return av.open(f"file:{where}", "r", options={"protocol_whitelist": "file"})
+        if where.seekable():
+            where.seek(0)
         # PyAV loses a Ctrl-C that comes while it is given bytes.
         return uninterrupted(
             lambda: av.open(where, "r", options={"protocol_whitelist": "none"}),

@@ -47,7 +47,7 @@ def remux(target: Path, lines: Sequence[Sequence[Stretch]], *, container: str, n
     written left behind, and ``InputError`` where no line holds anything.
     """
     try:
-        with av.open(str(target), "w", format=container) as out:
+        with av.open(f"file:{target}", "w", format=container) as out:
             tracks = [track for line in lines if (track := _Track(line, out, name)).streams]
             if not tracks:
                 raise InputError(f"{name}: nothing of it can be read")

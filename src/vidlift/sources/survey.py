@@ -11,6 +11,7 @@ from typing import BinaryIO
 import av
 from av.container import InputContainer
 
+from vidlift.errors import InputError
 from vidlift.sources.decode import open_container, video_stream
 
 SHORT = Fraction(1, 2)
@@ -39,7 +40,29 @@ class Survey:
 
 
 def survey(entry: Path | BinaryIO, *, name: str) -> Survey:
-    """Read all of a file. Raises ``InputError`` where it is no video at all."""
+    """Read all of a file. Raises ``InputError`` where it is no video at all, or is bytes that can
+    be read only once: whoever surveys a file goes on to work on it."""
+    if not isinstance(entry, Path) and not entry.seekable():
+        raise InputError(
+            f"{name}: the server does not tell its length, and it has to be read more than once; "
+            "`vidlift play --save FILE` makes a file of it"
+        )
+    seen, damage = _look(entry, name)
+    return Survey(
+        sha256=_sha256(entry),
+        pictures=seen.pictures,
+        bytes=seen.bytes,
+        rate=seen.rate,
+        damage=damage,
+    )
+
+
+def damage_of(entry: Path | BinaryIO, *, name: str) -> str | None:
+    """``Survey.damage`` alone; the bytes may be such as can be read only once."""
+    return _look(entry, name)[1]
+
+
+def _look(entry: Path | BinaryIO, name: str) -> tuple[_Seen, str | None]:
     with open_container(entry, name=name) as container:
         seen = _read(container, video_stream(container, name=name).index)
         stated = _stated_end(container)
@@ -51,13 +74,7 @@ def survey(entry: Path | BinaryIO, *, name: str) -> Survey:
             f"it ends at {float(seen.end):.3f} s and says that it lasts until "
             f"{float(stated):.3f} s; it may be cut short"
         )
-    return Survey(
-        sha256=_sha256(entry),
-        pictures=seen.pictures,
-        bytes=seen.bytes,
-        rate=seen.rate,
-        damage=damage,
-    )
+    return seen, damage
 
 
 @dataclass(slots=True)
@@ -117,9 +134,7 @@ def _sha256(entry: Path | BinaryIO) -> str:
         with entry.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     digest = hashlib.sha256()
-    at = entry.tell()
     entry.seek(0)
     while block := entry.read(1 << 20):
         digest.update(block)
-    entry.seek(at)
     return digest.hexdigest()
