@@ -126,6 +126,16 @@ class TestTags:
         assert info.color.matrix == frames[0].color.matrix == 2
         assert info.layout == "gray"
 
+    @pytest.mark.parametrize("kind", ["jpg", "tiff", "png"])
+    @pytest.mark.parametrize("mode", ["L", "I;16"])
+    def test_a_grey_picture_is_of_full_range(self, tmp_path: Path, kind: str, mode: str) -> None:
+        if (kind, mode) == ("jpg", "I;16"):
+            pytest.skip("JPEG has 8 bits")
+        where = tmp_path / f"grey.{kind}"
+        Image.new(mode, (32, 32), 90).save(where)
+        info, frames, _ = read(where)
+        assert info.color.range is frames[0].color.range is Range.FULL
+
     @pytest.mark.parametrize("kind", ["jpg", "png", "tiff"])
     def test_what_a_camera_notes_hides_nothing(self, tmp_path: Path, kind: str) -> None:
         notes = Image.Exif()

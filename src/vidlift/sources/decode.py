@@ -17,7 +17,7 @@ from vidlift.client.waits import uninterrupted
 from vidlift.color import Siting
 from vidlift.errors import InputError
 from vidlift.frame import Frame, Plane
-from vidlift.sources.formats import Converter, tags_of
+from vidlift.sources.formats import Converter
 from vidlift.video import ContentLight, MasteringDisplay, VideoInfo
 
 
@@ -81,10 +81,15 @@ def video_stream(container: InputContainer, *, name: str) -> VideoStream:
     raise InputError(f"{name} holds no video stream, only {' and '.join(kinds) or 'nothing'}")
 
 
+def codec_of(stream: VideoStream) -> str:
+    """FFmpeg's name of the format of a stream, whichever decoder it is given to."""
+    return stream.codec_context.codec.canonical_name
+
+
 def describe(stream: VideoStream, first: av.VideoFrame, converter: Converter) -> VideoInfo:
     """What is known of a stream once its first frame is decoded."""
     assert stream.time_base is not None
-    codec = stream.codec_context.codec.canonical_name
+    codec = codec_of(stream)
     mastering, light = _hdr(first)
     return VideoInfo(
         width=first.width,
@@ -99,7 +104,7 @@ def describe(stream: VideoStream, first: av.VideoFrame, converter: Converter) ->
         quantizer=quantizer(first),
         duration=_duration(stream),
         sar=stream.sample_aspect_ratio or Fraction(1),
-        color=tags_of(first),
+        color=converter.tags(first),
         siting=Siting.CENTER if codec in _CENTER_SITED else Siting.LEFT,
         display_matrix=_display_matrix(first),
         interlaced=bool(first.interlaced_frame),
@@ -184,7 +189,7 @@ def to_frame(
         duration=duration,
         bits=converter.bits,
         sar=sar,
-        color=tags_of(picture),
+        color=converter.tags(picture),
     )
 
 

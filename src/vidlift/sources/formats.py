@@ -49,15 +49,8 @@ def nearest_format(fmt: av.VideoFormat) -> str:
     return f"yuv{'420' if down else '422' if across else '444'}p{deep}"
 
 
-def tags_of(picture: av.VideoFrame) -> ColorTags:
-    """The tags of a picture once it is in the nearest format."""
-    rgb = _is_rgb(picture.format)
-    return ColorTags(
-        matrix=RGB_BECOMES.matrix if rgb else int(picture.colorspace) or UNSPECIFIED,
-        primaries=int(picture.color_primaries),
-        transfer=int(picture.color_trc),
-        range=RGB_BECOMES.range if rgb else _range(picture),
-    )
+_STILLS = ("mjpeg", "jpegls", "jpeg2000", "tiff", "bmp", "targa", "sgi", "pam", "pgm", "webp")
+"""Codecs of pictures, of full range where FFmpeg gives them none, as it does not to grey ones."""
 
 
 class Converter:
@@ -67,10 +60,11 @@ class Converter:
     pictures whose size changes on the way) go through FFmpeg's scaler. For one thread.
     """
 
-    def __init__(self, first: av.VideoFrame, *, name: str) -> None:
-        """``name`` is what errors call the input."""
+    def __init__(self, first: av.VideoFrame, *, codec: str, name: str) -> None:
+        """``codec`` is FFmpeg's name of what made them, ``name`` what errors call the input."""
         self.format = nearest_format(first.format)
         self.size = (first.width, first.height)
+        self._untagged = Range.FULL if codec in _STILLS else Range.UNKNOWN
         self._name = name
         self._scaler = VideoReformatter()
 
@@ -82,12 +76,22 @@ class Converter:
     def bits(self) -> int:
         return FORMATS[self.format][1]
 
+    def tags(self, picture: av.VideoFrame) -> ColorTags:
+        """The tags of a picture once it is in the nearest format."""
+        rgb = _is_rgb(picture.format)
+        return ColorTags(
+            matrix=RGB_BECOMES.matrix if rgb else int(picture.colorspace) or UNSPECIFIED,
+            primaries=int(picture.color_primaries),
+            transfer=int(picture.color_trc),
+            range=RGB_BECOMES.range if rgb else self._range(picture),
+        )
+
     def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
         kind = FORMATS.get(picture.format.name)
         if kind == FORMATS[self.format] and (picture.width, picture.height) == self.size:
             return picture
         rgb = _is_rgb(picture.format)
-        kept = ColorRange.JPEG if _range(picture) is Range.FULL else ColorRange.MPEG
+        kept = ColorRange.JPEG if self._range(picture) is Range.FULL else ColorRange.MPEG
         try:
             return self._scaler.reformat(
                 picture,
@@ -105,11 +109,10 @@ class Converter:
                 f"{self._name}: pictures in the format {picture.format.name} are not supported"
             ) from error
 
-
-def _range(picture: av.VideoFrame) -> Range:
-    if picture.format.name.startswith("yuvj"):
-        return Range.FULL
-    return Range(int(picture.color_range))
+    def _range(self, picture: av.VideoFrame) -> Range:
+        if picture.format.name.startswith("yuvj"):
+            return Range.FULL
+        return Range(int(picture.color_range) or self._untagged.value)
 
 
 def _is_rgb(fmt: av.VideoFormat) -> bool:

@@ -136,6 +136,7 @@ class HlsSplit:
                     self._sound_runs, times, name=self.name, since=since, live=film.live
                 )
             elif self._picture_runs.get(0).sound is not None:
+                self._picture_runs.sides = 2
                 self.sound = HlsSound(self._picture_runs, times, since=since)
         except BaseException:
             self._end_runs()
@@ -149,32 +150,39 @@ class HlsSplit:
 
 
 class _Opened:
-    """The runs of pictures, each opened once, by whichever side comes to it first."""
+    """The runs of pictures, each opened once, by whichever side comes to it first, and closed once
+    all sides have left it: a decoder holds megabytes, and a film may have any number of runs."""
 
     def __init__(self, runs: Runs, *, name: str, live: bool) -> None:
         self._runs = runs
         self._name = name
         self._kind = Onward if live else Split
         self._lock = Lock()
-        self._splits: list[tuple[Split, Run]] = []
+        self._splits: dict[int, tuple[Split, Run]] = {}
+        self._opened = 0
+        self._left: Counter[int] = Counter()
         self._muted = self._stopped = False
         self._failed: VidliftError | None = None
         self.lost: Counter[str] = Counter()
+        self.sides = 1
+        """How many take from the runs, each in a thread of its own: pictures, and sound."""
 
     @property
     def lost_in_all(self) -> Counter[str]:
         """What could not be given of any run, pictures and sound, by reason."""
         found = self.lost + self._runs.lost
-        for split, _ in list(self._splits):
-            found.update(split.pictures.lost)
-            if split.sound is not None:
-                found.update(split.sound.lost)
+        for split in self._open:
+            found.update(_lost(split))
         return found
 
     @property
     def failed(self) -> VidliftError | None:
         """Why the last that was lost could not be given."""
         return self._failed or self._runs.failed
+
+    @property
+    def _open(self) -> list[Split]:
+        return [split for split, _ in tuple(self._splits.values())]
 
     def get(self, index: int) -> Split:
         return self._splits[index][0]
@@ -193,7 +201,7 @@ class _Opened:
         """Have a run open; False at the end of the film."""
         with self._lock:
             broken = 0
-            while len(self._splits) <= index and not self._stopped:
+            while self._opened <= index and not self._stopped:
                 run = self._runs.next()
                 if run is None:
                     return False
@@ -208,23 +216,40 @@ class _Opened:
                     continue
                 if self._muted:
                     split.mute()
-                self._splits.append((split, run))
-            return len(self._splits) > index
+                self._splits[self._opened] = split, run
+                self._opened += 1
+            return self._opened > index
+
+    def leave(self, index: int) -> None:
+        """A side has taken all it wants of a run, and asks for nothing of it any more."""
+        with self._lock:
+            self._left[index] += 1
+            if self._left[index] < self.sides:
+                return
+            split, _ = self._splits.pop(index)
+            del self._left[index]
+        self.lost += _lost(split)
+        split.close()
 
     def mute(self) -> None:
-        self._muted = True
-        for split, _ in self._splits:
+        self._muted, self.sides = True, 1
+        for split in self._open:
             split.mute()
 
     def stop(self) -> None:
         self._stopped = True
-        for split, _ in list(self._splits):
+        for split in self._open:
             split.stop()
 
     def close(self) -> None:
-        for split, _ in self._splits:
+        for split in self._open:
             split.close()
         self._runs.close()
+
+
+def _lost(split: Split) -> Counter[str]:
+    sound = {} if split.sound is None else split.sound.lost
+    return Counter(split.pictures.lost) + Counter(sound)
 
 
 class HlsPictures:
@@ -280,6 +305,7 @@ class HlsPictures:
                 latest = moved.pts
                 self._times.lead(piece, frame.pts + frame.duration, by)
                 yield moved
+            self._runs.leave(index)
             index += 1
 
 
@@ -302,6 +328,7 @@ class HlsSound:
                 if _is_wanted(chunk, chunk.pts + by, self._since):
                     yield replace(chunk, pts=chunk.pts + by)
             self._runs.hear(index, heard / RATE)
+            self._runs.leave(index)
             index += 1
 
 

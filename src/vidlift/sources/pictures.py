@@ -54,7 +54,7 @@ class Pictures:
         first = next(pictures, None)
         if first is None:
             raise InputError(f"{name}: no picture of its video can be decoded")
-        self._converter = Converter(first, name=name)
+        self._converter = Converter(first, codec=decode.codec_of(stream), name=name)
         self.info: VideoInfo = decode.describe(stream, first, self._converter)
         self.begins: Fraction = self._to_frame(first, None).pts
         """Time of the first picture, given or left out."""
