@@ -151,6 +151,13 @@ def test_what_is_no_playlist_or_too_much(text: str, message: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_the_subtitles_of_a_film_may_be_one_segment() -> None:
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:5400\n#EXTINF:5400,\nall.vtt\n#EXT-X-ENDLIST\n"
+    media = parse(text, "https://cdn.example/text.m3u8")
+    assert isinstance(media, MediaList)
+    assert [segment.seconds for segment in media.segments] == [5400]
+
+
 def test_ten_thousand_segments_are_a_long_film() -> None:
     found = media("#EXTM3U\n#EXT-X-TARGETDURATION:4\n" + "#EXTINF:4,\na.ts\n" * 10_000)
     assert found.segments[-1].start == 4 * 9_999

@@ -21,8 +21,8 @@ SEGMENTS_MAX = 50_000
 """Segments of a playlist: two days of film."""
 
 VARIANTS_MAX = 200
-SECONDS_MAX = 600.0
-"""Length of one segment."""
+SECONDS_MAX = 86_400.0
+"""Length of one segment: the subtitles of a whole film may be one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,9 @@ MISSING_MAX = 3
 VANISHED_MAX = 40.0
 """Seconds for which the list of a live film may be away, or without anything new."""
 
+REST_MAX = 30.0
+"""Seconds between looks at a live list at most, however long it says its segments are."""
+
 EPOCHS = 1_000_000
 """By how much the epochs of a list that counts anew are moved: it counts those anew, too."""
 
@@ -281,7 +284,7 @@ class Track:
                     return media, None
             if away >= VANISHED_MAX:
                 raise NetworkError(f"{shown(media.url)}: nothing new for {away:.0f} s")
-            rest = max(0.5, media.target / 2)
+            rest = min(max(0.5, media.target / 2), REST_MAX)
             self.fetcher.pause(rest)
             away += rest
             try:
