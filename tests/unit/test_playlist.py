@@ -130,7 +130,7 @@ def test_no_line_leads_to_another_protocol(old: str, new: str) -> None:
         ("<html>#EXTM3U", "no playlist"),
         ("#EXTM3U\n#EXT-X-ENDLIST\n", "without segments"),
         (MEDIA.replace("METHOD=AES-128", "METHOD=SAMPLE-AES"), "only AES-128"),
-        (MEDIA.replace("EXTINF:4", "EXTINF:9999"), "a segment of 9999 s"),
+        (MEDIA.replace("EXTINF:4", "EXTINF:99999"), "a segment of 99999 s"),
         (MEDIA.replace("EXTINF:4", "EXTINF:-4"), "a segment of -4 s"),
         (MEDIA.replace("EXTINF:4", "EXTINF:nan"), "a segment of nan s"),
         (MEDIA.replace("TARGETDURATION:4", "TARGETDURATION:99999"), "at most"),
