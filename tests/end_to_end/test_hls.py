@@ -26,6 +26,7 @@ from vidlift.cloud.library import Title
 from vidlift.cloud.serve import serving
 from vidlift.errors import InputError, NetworkError
 from vidlift.sources import open_bytes
+from vidlift.sources.split import Split
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +229,35 @@ third.ts
         for a, b in zip(got.chunks, got.chunks[1:], strict=False)
     ]
     assert max(map(abs, gaps)) < Fraction(1, 10)
+
+
+@pytest.mark.parametrize("muted", [False, True])
+def test_what_was_played_is_closed(
+    muted: bool, transport: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run, as between two discontinuities, has a decoder, which holds megabytes."""
+    runs, closed = 5, list[Split]()
+    close = Split.close
+
+    def closing(split: Split) -> None:
+        closed.append(split)
+        close(split)
+
+    monkeypatch.setattr(Split, "close", closing)
+    run = "#EXTINF:1,\nall.ts\n"
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + "#EXT-X-DISCONTINUITY\n".join([run] * runs)
+    files = {"/index.m3u8": f"{text}#EXT-X-ENDLIST\n".encode(), "/all.ts": transport}
+    with (
+        scripted(library(files, lambda _: None)) as (url, _),
+        opened(f"{url}/index.m3u8") as (_, split),
+    ):
+        if muted:
+            split.mute()
+        got = take(split)
+        assert len(got.frames) == 12 * runs
+        assert bool(got.chunks) is not muted
+        assert len(set(closed)) == runs, "before the film is"
+        assert got.lost == {}
 
 
 def test_a_wrong_key_is_one_clear_line(transport: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ from vidlift.cli.main import app
 from vidlift.client.download import BLOCK
 from vidlift.errors import InputError, UsageError
 from vidlift.frame import Frame
-from vidlift.player import precision, session
+from vidlift.player import precision, session, snapshot
 from vidlift.player.choose import Chooser, plan
+from vidlift.player.film import Film
 from vidlift.player.governor import Governor
+from vidlift.player.ladder import AS_IT_IS
 from vidlift.player.options import PlayOptions
 from vidlift.player.play import play
 from vidlift.player.schedule import Picture
@@ -90,6 +92,24 @@ def test_several_films_in_a_row_of_other_sizes(clip: Path, tmp_path: Path) -> No
     receipt = play([str(clip), str(other)], PlayOptions(scale=2, duration=0.4))
     assert receipt.frames_out + sum(receipt.dropped.values()) == 20
     assert receipt.input == f"{clip}, {other}"
+
+
+def test_the_receipt_of_several_films_says_what_made_most_of_them(
+    clip: Path, tmp_path: Path
+) -> None:
+    large = make_clip(tmp_path / "large.mkv", frames=3, width=1600, height=900)
+    receipt = play([str(clip), str(large)], PlayOptions())
+    assert receipt.model in receipt.extra["made_by"]
+    assert receipt.engine == receipt.extra["engines"][receipt.model]
+    assert (receipt.size_in, receipt.scale, receipt.size_out) == ((64, 48), 4, (256, 192))
+
+
+def test_pictures_shown_as_they_are_are_of_scale_1(tmp_path: Path) -> None:
+    large = make_clip(tmp_path / "large.mkv", frames=3, width=1600, height=900)
+    receipt = play(str(large), PlayOptions())
+    assert set(receipt.extra["made_by"]) == {AS_IT_IS}
+    assert (receipt.model, receipt.scale) == (None, 1)
+    assert receipt.size_out == receipt.size_in == (1600, 900)
 
 
 def test_keys_seek_pause_and_quit(
@@ -205,6 +225,29 @@ def test_pictures_saved_twice_are_two(
     assert len(list(tmp_path.glob("film-*.png"))) == 2
 
 
+def test_the_film_goes_on_while_a_picture_is_saved(
+    clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    goes_on, saving = threading.Event(), snapshot.save
+
+    def save(picture: Picture | None, film: Film) -> str:
+        assert goes_on.wait(10)
+        return saving(picture, film)
+
+    monkeypatch.setattr(snapshot, "save", save)
+    hands, events = Hands(monkeypatch, (4, Key("s"))), Window.events
+
+    def happening(window: Window, wait: float) -> Iterator[Event]:
+        yield from events(window, wait)
+        if len(hands.shown) > 12:
+            goes_on.set()
+
+    monkeypatch.setattr(Window, "events", happening)
+    play(str(clip), PlayOptions(model=str(network)))
+    assert len(list(tmp_path.glob("film-0.00-*.png"))) == 1
+
+
 def test_s_saves_the_picture(
     clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -236,6 +279,39 @@ def test_over_and_over(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(str(clip), PlayOptions(scale=2, loop=True))
     assert len(hands.shown) >= FRAMES + 6
     assert hands.shown.count(hands.shown[0]) >= 2
+
+
+def test_a_film_begins_at_the_scale_of_the_window_that_is_open(
+    clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The screen has room for more, and the viewer made the window smaller."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setenv("SDL_AUDIODRIVER", "dummy")
+    rooms: list[tuple[int, int]] = []
+    governor = Chooser.governor
+
+    def governing(chooser: Chooser, now: Callable[[], float], room: tuple[int, int]) -> Governor:
+        rooms.append(room)
+        return governor(chooser, now, room)
+
+    monkeypatch.setattr(Chooser, "governor", governing)
+    options = PlayOptions(model=str(network), display="window", duration=0.2)
+    play([str(clip)] * 2, options)
+    screen, window = rooms
+    assert window == (128, 96) < screen
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_nobody_measures_where_the_window_is_minded(
+    measured: bool, clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a rung of a network's film is chosen by may not be known: the window has changed."""
+    weighed: list[Film] = []
+    monkeypatch.setattr(session, "POWER_EVERY", 0.0)
+    monkeypatch.setattr(Chooser, "measured", measured)
+    monkeypatch.setattr(Film, "weigh", lambda film, _runs: weighed.append(film))
+    play(str(clip), PlayOptions(model=str(network), duration=0.2))
+    assert bool(weighed) is measured
 
 
 def test_the_machine_is_measured_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

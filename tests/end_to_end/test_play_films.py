@@ -311,6 +311,23 @@ def test_who_waits_for_a_film_gets_another_at_once(
     assert slow.closed.wait(20), "what was opened in vain is closed"
 
 
+def test_what_is_opened_in_vain_is_closed_also_where_the_wait_is_interrupted(
+    films: dict[str, str], options: PlayOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, events = Slow(monkeypatch, films["b"]), Window.events
+
+    def interrupted(window: Window, wait: float) -> Iterator[Event]:
+        if slow.opening.is_set():
+            raise KeyboardInterrupt
+        yield from events(window, wait)
+
+    monkeypatch.setattr(Window, "events", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        play([films["a"], films["b"]], options)
+    slow.done.set()
+    assert slow.closed.wait(20)
+
+
 def test_the_pause_set_meanwhile_is_that_of_the_next_film(
     films: dict[str, str], options: PlayOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,3 +406,20 @@ def test_leaving_a_film_that_is_saved_says_what_is_kept(
     assert target.exists()
     assert receipt.warnings == ("kept.mkv has what was received until the film was left",)
     assert receipt.warnings[0] in said
+
+
+def test_a_film_that_is_saved_goes_on_where_it_cannot_be_sought_in(
+    options: PlayOptions, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server tells no length, and what is saved cannot begin anew, nor with another sound."""
+    content = make_clip(tmp_path / "film.ts", frames=24, sounds=2).read_bytes()
+    answered = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + content
+    hands = Hands(monkeypatch, *[(6, Key(key)) for key in ("right", "home", "a")])
+    target = tmp_path / "kept.ts"
+    with scripted(lambda _: [answered]) as (url, _):
+        receipt = play(f"{url}/a.ts", PlayOptions(model=options.model, save=target, cached=False))
+    assert times(hands) == sorted(set(hands.shown))
+    assert len(times(hands)) + sum(receipt.dropped.values()) == 24
+    assert not receipt.warnings
+    assert target.exists()
+    assert len([each for each in said if "saved" in each]) == 3

@@ -243,7 +243,9 @@ class Player:
         seconds_of_sound: float = 0,
         stop: float | None = None,
         at: float | None = None,
+        sound_from: Fraction | None = None,
     ) -> Leave | None:
+        """``sound_from``: when the sound begins; None: with the pictures."""
         last = pictures[-1].frame
         self.loop = Loop(
             self.display,
@@ -258,7 +260,7 @@ class Player:
         )
         feeder = None
         if self.speaker is not None:
-            start = pictures[0].frame.pts
+            start = pictures[0].frame.pts if sound_from is None else sound_from
             feeder = Feeder(FakeChunks(sound(seconds_of_sound, start=start)), self.speaker)
         given = FakePictures(self.world, pictures, ready_at)
         self.go_on = partial(self.loop.run, given, feeder, stop=stop)

@@ -80,11 +80,14 @@ def test_it_begins_only_every_few_pairs() -> None:
     assert upscaler.done.acquire(timeout=10)
 
 
-def test_what_cannot_be_compiled_is_said_to_who_asks() -> None:
+def test_what_cannot_be_compiled_is_tried_once() -> None:
     upscaler = Engineless(ModelError("no such size"))
     upscaler.go_on.set()
-    with pytest.raises(ModelError, match="no such size"):
-        ask(Plans(upscaler), [SMALL], times=1_000_000)
+    plans = Plans(upscaler)
+    while LARGE not in upscaler.begun:
+        assert not plans.there([SMALL, LARGE], bits=8)
+    assert not any(ask(plans, [SMALL, LARGE], times=100 * APART))
+    assert upscaler.begun == [SMALL, LARGE]
 
 
 class Gated(Upscaler):

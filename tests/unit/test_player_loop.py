@@ -76,6 +76,17 @@ def test_they_are_in_step_after_a_seek_and_a_pause(rate: float) -> None:
     assert player.world.now - begun == pytest.approx(60 * 48_000 / rate + 2, abs=0.2)
 
 
+@pytest.mark.parametrize("before", [Fraction(0), Fraction(5, 2)], ids=["at zero", "later"])
+def test_sound_that_begins_before_the_pictures_is_heard_from_its_beginning(
+    before: Fraction,
+) -> None:
+    player = Player(speaker_rate=48_000)
+    player.play(film(24, start=before + 1), seconds_of_sound=2, sound_from=before)
+    assert player.speaker is not None
+    assert len(player.speaker.taken[0]) == 4800
+    assert player.display.times[1] - player.display.times[0] == pytest.approx(25 / 24, abs=0.03)
+
+
 def test_the_film_is_heard_to_the_end_of_its_sound() -> None:
     player = Player(speaker_rate=48_000)
     player.play(film(24), seconds_of_sound=3)

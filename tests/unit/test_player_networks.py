@@ -11,12 +11,13 @@ from threading import Event
 import pytest
 
 from support.frames import letters, make_frame
+from vidlift.errors import ModelError
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
 from vidlift.player import shelf as shelves
 from vidlift.player.governor import SWITCHED_OFF, Cap, Governor, Rung
 from vidlift.player.schedule import LOADING, Picture, Tally, Trial, Wish, enlarge
-from vidlift.player.shelf import AGAIN, IDLE, SETTLED, Shelf
+from vidlift.player.shelf import AGAIN, IDLE, SETTLED, Network, Shelf
 from vidlift.stages.pair import Pair, pair
 
 PLAIN = Rung(name="plain", tier="kernel", scale=2, cost=0.001)
@@ -152,6 +153,62 @@ def test_another_wish_waits_until_what_is_being_loaded_is_there(
     shelf.close()
 
 
+class AtOnce(Iterator[Network]):
+    """As ``ahead``, with no thread: what is to be made is there at once."""
+
+    ready = True
+
+    def __init__(self, items: Iterator[Network], *, depth: int) -> None:
+        self._made = list(items)
+
+    def __next__(self) -> Network:
+        return self._made.pop(0)
+
+    def close(self) -> None:
+        """There is no thread."""
+
+
+def test_a_step_that_is_taken_back_leaves_the_network_in_use(
+    opened: Opened, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was loaded for it is there when it is tried again."""
+    small = shelf.take(SMALL, PAIR)
+    monkeypatch.setattr(shelves, "ahead", AtOnce)
+    assert shelf.offer(LARGE, PAIR) is None
+    assert shelf.offer(SMALL, PAIR) is small
+    large = shelf.offer(LARGE, PAIR)
+    assert large is opened.networks[-1]
+    assert opened.open == ["large"]
+    shelf.close()
+    assert not opened.open
+
+
+def test_what_is_loaded_and_not_wanted_any_more_is_closed(opened: Opened, shelf: Shelf) -> None:
+    medium = replace(SMALL, name="medium", tier="m")
+    shelf.take(SMALL, PAIR)
+    shelf.offer(LARGE, PAIR)
+    shelf.take(medium, PAIR)
+    assert opened.open == ["medium"]
+    shelf.close()
+
+
+def test_a_network_that_cannot_be_loaded_is_told_once_and_the_rest_is_closed(
+    opened: Opened,
+) -> None:
+    def failing(rung: Rung) -> FakeNetwork:
+        if rung == LARGE:
+            raise ModelError("no such network")
+        return opened(rung)
+
+    shelf = Shelf(failing)
+    shelf.have(PLAIN, PAIR)
+    with pytest.raises(ModelError, match="no such network"):
+        shelf.take(LARGE, PAIR)
+    shelf.offer(LARGE, PAIR)
+    shelf.close()
+    assert not opened.open
+
+
 def run(
     shelf: Shelf,
     governor: Governor,
@@ -265,6 +322,14 @@ def test_side_by_side_gives_both(shelf: Shelf) -> None:
     wish = Wish(side_by_side=True)
     made = run(shelf, governor_on(), letters("AB"), wish=wish)
     assert [picture.plain is not None for picture in made] == [True, True]
+    shelf.close()
+
+
+def test_what_is_not_enlarged_has_nothing_beside_it(shelf: Shelf) -> None:
+    as_it_is = replace(PLAIN, name="as it is", scale=1)
+    governor = Governor(lambda _: [as_it_is], now=lambda: -math.inf, enough=0.1, scale=1)
+    made = run(shelf, governor, letters("AB"), wish=Wish(side_by_side=True))
+    assert [picture.plain for picture in made] == [None, None]
     shelf.close()
 
 

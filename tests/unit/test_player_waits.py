@@ -84,3 +84,15 @@ def test_that_a_film_stands_for_want_of_pictures_is_said() -> None:
     assert said[0] == pytest.approx(1 + STALL, abs=0.1)
     assert said[-1] == pytest.approx(4, abs=0.1)
     assert not player.viewer.waits_for
+
+
+def test_it_is_said_again_where_a_film_that_stands_is_not_left_after_all() -> None:
+    player = Player()
+    player.viewer.place = 0, 2
+    player.world.press(3.0, "n")
+    player.play(film(48), ready_at=lambda index: 0.0 if index < 24 else 6.0)
+    player.loop.stay()
+    player.loop.wait(Elsewhere(player.world, 4.0))
+    assert player.viewer.waits_for == STALLED
+    assert player.go_on() is None
+    assert not player.viewer.waits_for

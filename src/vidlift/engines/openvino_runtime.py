@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vidlift.cache import Cache, folder, key_of
+from vidlift.models import core
 
 MOST = 64_000_000
 """Bytes of plans on the disk."""
@@ -66,10 +67,9 @@ def plan(compiled: Callable[[], Any], *, config: Mapping[str, Any], about: tuple
 
 @cache
 def _origin() -> tuple[str, ...]:
-    """What every plan depends on: who compiles it, and for which CPU."""
-    code = b"".join(
-        path.read_bytes() for path in sorted(Path(__file__).parent.glob("openvino*.py"))
-    )
+    """What every plan depends on: who compiles it, from what, and for which CPU."""
+    by = [*sorted(Path(__file__).parent.glob("openvino*.py")), Path(core.__file__)]
+    code = b"".join(path.read_bytes() for path in by)
     return ov.get_version(), sha256(code).hexdigest(), *_processor()
 
 

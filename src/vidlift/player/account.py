@@ -17,7 +17,7 @@ from vidlift.player import overlay
 from vidlift.player.choose import Chooser
 from vidlift.player.film import Film
 from vidlift.player.governor import Change, Governor
-from vidlift.player.ladder import AS_IT_IS
+from vidlift.player.ladder import AS_IT_IS, Ladders
 from vidlift.player.loop import Record
 from vidlift.player.power import EnergyMeter
 from vidlift.player.schedule import Tally
@@ -42,6 +42,10 @@ class Account:
         self._changes: list[Change] = []
         self._received = 0
         self._network: list[dict[str, Any]] = []
+        self._ran: dict[str, Ladders] = {}
+        """Where each network was used, in films that were left."""
+
+        self._left: Film | None = None
         self._loaded = process_age()
         self._begun = time.monotonic()
 
@@ -50,8 +54,10 @@ class Account:
         if warning not in self._warnings:
             self._warnings.append(warning)
 
-    def leave(self, film: Film, governor: Governor) -> None:
+    def leave(self, film: Film, chooser: Chooser, governor: Governor) -> None:
         """Note what is to be known of a film that is left."""
+        self._left = film
+        self._ran |= {name: chooser.ran(name) for name in chooser.engines}
         self._lost.update(film.lost)
         self._received += film.received or 0
         self._network += [film.network] if film.network else []
@@ -67,7 +73,7 @@ class Account:
             by = picture.by
             engine = chooser.ran(by).engine_of.get(by, "")
             rows.append(("shown", f"{picture.frame.width}x{picture.frame.height} by {by}"))
-            rows.append(("engine", engine))
+            rows += [("engine", engine)] if engine else []
             if by in seen:
                 took = 500 * float(np.median(seen[by][-24:]))
                 rows.append(("network", f"{took:.1f} ms a frame of {500 * lasts:.1f}"))
@@ -83,7 +89,8 @@ class Account:
         rows.append(("memory", f"{peak_memory_mb():.0f} MB at most"))
         passed = max(time.monotonic() - self._begun, 1e-3)
         if film.received is not None:
-            rows.append(("received", f"{8e-6 * film.received / passed:.2f} Mbit/s"))
+            received = self._received + (0 if film is self._left else film.received)
+            rows.append(("received", f"{8e-6 * received / passed:.2f} Mbit/s"))
         joules = self.energy.joules()
         if joules is not None:
             rows.append(("power", f"{joules / passed:.1f} W"))
@@ -98,23 +105,22 @@ class Account:
         display: str,
         clock: str,
     ) -> Receipt:
-        """The receipt of the run until now; chooser, governor and clock are those of the last film
-        that was played.
+        """The receipt of the run, all films of which were left; chooser, governor and clock are
+        those of the last that was played.
         """
         record, tally = self.record, self.tally
         seconds = time.monotonic() - self._begun
         by = max(tally.made_by, key=lambda name: tally.made_by[name], default=None)
-        networks = [name for name in tally.made_by if not name.startswith(models.BICUBIC)]
+        networks = [name for name in tally.made_by if _is_network(name)]
         main = max(networks, key=lambda name: tally.made_by[name], default=by)
-        ladders = chooser.ran(main)
+        ladders = self._ran.get(main or "", chooser.ladders)
         info, engine = ladders.info, ladders.engine_of.get(main or "")
         model = None if engine is None or main is None else ladders.model(main)
-        scale = model.descriptor.scale if model else governor.scale
+        enlarged = 1 if main == AS_IT_IS else governor.scale
+        scale = model.descriptor.scale if model else enlarged
         joules = self.energy.joules()
         networks_first = [  # those of a trial too, which are seen before there is a choice
-            at
-            for by, at in record.first_by.items()
-            if not by.startswith((models.BICUBIC, AS_IT_IS))
+            at for by, at in record.first_by.items() if _is_network(by)
         ]
         return Receipt(
             command="play",
@@ -142,7 +148,7 @@ class Account:
                 "stalls": record.stalls,
                 "drops": tally.drops,
                 "made_by": dict(tally.made_by),
-                "engines": chooser.engines,
+                "engines": {name: each.engine_of[name] for name, each in self._ran.items()},
                 "changes": [asdict(change) for change in self._changes],
                 "first_picture_s": self._after(record.first_by.values()),
                 "first_super_resolved_s": self._after(networks_first),
@@ -159,3 +165,8 @@ class Account:
         """Seconds from the beginning to the first of some moments."""
         first = min(moments, default=None)
         return None if first is None else round(first - self._begun, 3)
+
+
+def _is_network(name: str) -> bool:
+    """Whether a maker of pictures is more than interpolation, or nothing at all."""
+    return not name.startswith((models.BICUBIC, AS_IT_IS))

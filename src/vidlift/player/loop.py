@@ -258,7 +258,7 @@ class Loop:
             if self._monotonic() - since >= LONG_WAIT:
                 self._viewer.waits_for = naming
             self._mind(math.inf)
-        self._held, self._viewer.waits_for = False, ""
+        self._held, self._viewer.waits_for = False, STALLED if self._stalled else ""
         return self.leave
 
     def _advance(self, pictures: Pictures) -> bool:
@@ -298,7 +298,8 @@ class Loop:
         self._timer = WallClock(start=float(start), monotonic=self._monotonic)
         self._clock = self._timer
         if self._sound is not None:
-            start = min(start, self._sound.first() or start)
+            heard = self._sound.first()
+            start = start if heard is None else min(start, heard)
             self._sound.begin(start)
             self._sound.feed(pad=True)
             self._clock = AudioClock(self._sound.heard, step=self._sound.step, timer=self._timer)

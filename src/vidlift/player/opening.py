@@ -10,12 +10,12 @@ from vidlift.stages.ahead import Aside
 
 
 class Opening:
-    """Opens a film in a thread of its own. Whoever waits for it may ``abandon`` it."""
+    """Opens a film in a thread of its own. ``close`` it, whatever comes of it."""
 
     def __init__(self, make: Callable[[], Film]) -> None:
         self._make = make
         self._lock = Lock()
-        self._abandoned = False
+        self._unwanted = False
         self._film: Film | None = None
         self._aside = Aside(self._open)
 
@@ -25,13 +25,15 @@ class Opening:
         return self._aside.ready
 
     def result(self) -> Film:
-        """The film, once it is open. Raises what ``Film`` does."""
-        return self._aside.result()
+        """The film, once it is open: the caller's to close. Raises what ``Film`` does."""
+        film = self._aside.result()
+        self._film = None
+        return film
 
-    def abandon(self) -> None:
-        """It is not wanted any more: it is closed as soon as it is open. Does not wait."""
+    def close(self) -> None:
+        """A film that was not taken is closed, as soon as it is open. Does not wait."""
         with self._lock:
-            self._abandoned = True
+            self._unwanted = True
             film = self._film
         if film is not None:
             film.close()
@@ -40,7 +42,7 @@ class Opening:
         film = self._make()
         with self._lock:
             self._film = film
-            abandoned = self._abandoned
-        if abandoned:
+            unwanted = self._unwanted
+        if unwanted:
             film.close()
         return film

@@ -165,7 +165,7 @@ def _make(
     made = meter.note(stage, lambda: network.pair(pair.first, pair.second))
     governor.took(choice.rung, meter.seconds[stage][-1], work=network.work)
     beside: tuple[Frame | None, ...] = (None, None)
-    if wish.side_by_side and choice.rung.scale == plain.scale:
+    if wish.side_by_side and choice.rung.scale == plain.scale > 1:
         other = shelf.take(plain, pair)
         beside = meter.note("bicubic beside", lambda: other.pair(pair.first, pair.second))
     for index in range(len(pair.frames)):

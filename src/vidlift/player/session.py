@@ -19,7 +19,7 @@ from vidlift.player.opening import Opening
 from vidlift.player.options import PlayOptions
 from vidlift.player.reel import FAILURES, Elsewhere, Reel, Stay
 from vidlift.player.schedule import NOT_BEGUN, enlarge
-from vidlift.player.snapshot import save
+from vidlift.player.snapshot import Album
 from vidlift.player.sound import Feeder
 from vidlift.player.viewer import Leave, Open, OtherFilm, OtherSound, Quit, SeekTo, Viewer
 from vidlift.receipt import Receipt
@@ -34,7 +34,6 @@ CHUNKS_AHEAD = 16
 
 POWER_EVERY = 10.0
 """Seconds between looks at where the power comes from."""
-
 
 Result = TypeVar("Result")
 
@@ -59,6 +58,7 @@ class Session:
         self._stack = stack
         self._dummy = options.display == "none"
         self._account = account = Account()
+        self._album = Album()
         self._viewer = Viewer(
             monotonic=time.monotonic,
             super_resolve=options.super_resolve,
@@ -82,7 +82,9 @@ class Session:
 
         stack.callback(self._close)
         opened()
-        self._window = stack.enter_context(closing(self._open_window()))
+        self._window = stack.enter_context(
+            closing(Window(**self._window_options(), dummy=self._dummy))
+        )
         self._speaker = self._open_speaker()
         self._chooser = Chooser(self._film, options)
         self._governor = self._govern()
@@ -135,14 +137,15 @@ class Session:
 
     def _unless_left(self, go_on: Callable[[], Result]) -> Result | Elsewhere:
         """What comes of something, done anew where the viewer wants another film meanwhile and
-        there is none; where there is one, it is open, and the film is to be left for it.
-        """
+        there is none; where there is one, it is open, and the film is to be left for it."""
         while isinstance(result := go_on(), (OtherFilm, Open)):
             assert self._loop is not None
             found = self.reel.leave(self._at, result, over=self._viewer.loop)
+            if isinstance(found, Quit):
+                return found
             if not isinstance(found, Stay):
-                self._next = found if isinstance(found, tuple) else None
-                return result if isinstance(found, tuple) else found
+                self._next = found
+                return result
             self._viewer.place = self._at, len(self.reel.names)
             self._loop.stay()
             if found.why:
@@ -160,13 +163,10 @@ class Session:
             return made()
         self._viewer.place = place, len(self.reel.names)
         self._loop.stay()
-        opening = Opening(made)
-        leave = self._loop.wait(opening, naming=f"opening {shown_name(where)}")
-        if isinstance(leave, Elsewhere):
-            opening.abandon()
-            return leave
         try:
-            return opening.result()
+            with closing(Opening(made)) as opening:
+                leave = self._loop.wait(opening, naming=f"opening {shown_name(where)}")
+                return leave if isinstance(leave, Elsewhere) else opening.result()
         except UsageError as error:  # of its name: the run is not to end for that
             raise InputError(str(error)) from error
 
@@ -180,10 +180,10 @@ class Session:
         film, viewer = self._film, self._viewer
         viewer.sounds = 0 if self._speaker is None or film.sound is None else len(film.sounds)
         viewer.offer(film.words)
-        texts = [words.label for words in film.words]
+        viewer.saved = film.saving is not None
         for kind, tracks, wanted in (
             ("sound", film.sounds, self._options.sound),
-            ("subtitles", texts, self._options.subtitles),
+            ("subtitles", [words.label for words in film.words], self._options.subtitles),
         ):
             if lacking := labels.lacking(tracks, wanted):
                 self._account.warn(f"{film.name} has no {kind} {lacking}")
@@ -191,9 +191,6 @@ class Session:
     def _listen_on(self) -> None:
         """Play the next of the film's tracks of sound."""
         film = self._film
-        if film.saving is not None:
-            self._viewer.say("the sound that is saved cannot change")
-            return
         at = (film.sound_at + 1) % len(film.sounds)
         film.listen(at)
         self._sound = film.sounds[at]
@@ -201,19 +198,14 @@ class Session:
 
     def _play_film(self) -> Leave | None:
         """Play the film that is open, with all seeks; returns why it was left."""
-        at: float | None = None
         self._offer()
-        while True:
-            leave = self._play_from(at)
-            match leave:
-                case SeekTo(time=at):
-                    continue
-                case OtherSound():
-                    self._listen_on()
-                    assert self._loop is not None
-                    at = self._loop.position
-                    continue
-            return leave
+        leave = self._play_from(None)
+        while isinstance(leave, SeekTo | OtherSound):
+            if isinstance(leave, OtherSound):
+                self._listen_on()
+            assert self._loop is not None
+            leave = self._play_from(self._loop.position)
+        return leave
 
     def _play_from(self, at: float | None) -> Leave | None:
         """Build the chain anew from a time on, or from the beginning, and play it."""
@@ -261,11 +253,9 @@ class Session:
         leave: Leave | None = Quit()  # where the wait is interrupted
         resting = Aside(threads.pop_all().close)
         try:
-            leave = (
-                left
-                if isinstance(left, Elsewhere)
-                else self._unless_left(partial(loop.wait, resting))
-            )
+            if not isinstance(left, Elsewhere):
+                left = self._unless_left(partial(loop.wait, resting))
+            leave = left
         finally:
             if isinstance(leave, Elsewhere):
                 self._film.give_up()
@@ -315,6 +305,7 @@ class Session:
         return None
 
     def _close(self) -> None:
+        self._album.close()
         self._film.close()
         if self._next is not None:
             self._next[1].close()
@@ -333,7 +324,7 @@ class Session:
         film = self._film
         self._chooser.close()
         self._chooser.learn(self._governor)
-        self._account.leave(film, self._governor)
+        self._account.leave(film, self._chooser, self._governor)
         with closing(film):
             target = film.saving
             if target is not None and (failed := film.finish(ended=ended)):
@@ -348,20 +339,30 @@ class Session:
     def _govern(self) -> Governor:
         screen = NO_SCREEN if self._dummy else self._window.screen_size
         self._window.opens_at = self._chooser.opening(screen)
-        governor = self._chooser.governor(self._now, screen)
-        if self._chooser.measured:  # what is measured with the first picture, later
-            self._film.weigh(self._chooser.tiers)
+        governor = self._chooser.governor(self._now, self._area or screen)
+        self._weigh()
         return governor
+
+    def _weigh(self, *, load: float = 1.0) -> None:
+        """Have the film choose its rungs by what runs here in time, where that is known: what is
+        not, another thread measures, and nobody is to wait for that here."""
+        if self._chooser.measured:
+            self._film.weigh(partial(self._chooser.tiers, load=load))
 
     def _now(self) -> float:
         return NOT_BEGUN if self._loop is None else self._loop.time
+
+    @property
+    def _area(self) -> tuple[int, int] | None:
+        """Width and height of the window; None as long as there is none, or nobody sees it."""
+        area = self._window.area
+        return None if self._dummy or not area[0] else area
 
     def _attend(self) -> None:
         """See to what the viewer and the machine want of the governor."""
         governor, viewer = self._governor, self._viewer
         governor.on = viewer.super_resolve
-        area = self._window.area
-        if not self._dummy and area[0]:
+        if (area := self._area) is not None:
             size = self._chooser.size
             scale = self._chooser.scale(area)
             if size == self._chooser.size:  # it may change in the other thread
@@ -369,14 +370,13 @@ class Session:
         if time.monotonic() >= self._power_seen + POWER_EVERY:
             self._power_seen = time.monotonic()
             governor.cap = self._chooser.cap()
-            self._film.weigh(partial(self._chooser.tiers, load=governor.load))
+            self._weigh(load=governor.load)
             self._account.energy.joules()
         if viewer.save_picture:
             viewer.save_picture = False
-            viewer.say(save(self._account.record.on_screen, self._film))
-
-    def _open_window(self) -> Window:
-        return Window(**self._window_options(), dummy=self._dummy)
+            self._album.add(self._account.record.on_screen, self._film)
+        for told in self._album.saved():
+            viewer.say(told, too=True)
 
     def _window_options(self) -> dict[str, Any]:
         return {

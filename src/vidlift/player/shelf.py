@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from typing import Protocol
 
+from vidlift.errors import ModelError
 from vidlift.frame import Frame
 from vidlift.memory import give_back
 from vidlift.player.governor import Rung
@@ -63,7 +65,8 @@ class AsItIs:
 
 
 class Shelf:
-    """Holds plain interpolation of each scale in use, the network in use, and one being loaded.
+    """Holds plain interpolation of each scale in use, the network in use, and one being loaded,
+    which comes in its place once it is there and still wanted.
 
     Used by one thread at a time, and closed once that has ended.
     """
@@ -89,17 +92,16 @@ class Shelf:
             self._idle = 0
             return self._plain[rung.name]
         while (network := self.offer(rung, pair)) is None:
-            assert self._loading is not None
-            self._put(self._loading[0], next(self._loading[1]))
+            self._settle(rung)
         return network
 
     def offer(self, rung: Rung, pair: Pair) -> Network | None:
         """The rung's network if it is at hand; else None, and it is being loaded."""
         if rung.tier == "kernel":
             return self.take(rung, pair)
-        if self._loading is not None and self._loading[1].ready:
-            self._put(self._loading[0], next(self._loading[1]))
-        if self._network is not None and self._network[0].name == rung.name:
+        if not self._holds(rung) and self._loading is not None and self._loading[1].ready:
+            self._settle(rung)
+        if self._network is not None and self._holds(rung):
             self._idle += 1
             if self._idle == IDLE:
                 for plain in self._plain.values():
@@ -108,8 +110,7 @@ class Shelf:
                 give_back()
             return self._network[1]
         if self._loading is None:
-            made = ahead(self._make(rung, pair), depth=1)
-            self._loading = rung, made
+            self._loading = rung, ahead(self._make(rung, pair), depth=1)
         return None
 
     def meanwhile(self, rung: Rung) -> tuple[Rung, Network] | None:
@@ -122,19 +123,32 @@ class Shelf:
 
     def close(self) -> None:
         if self._loading is not None:
-            self._put(self._loading[0], next(self._loading[1]))
+            with suppress(ModelError):  # nobody wants it any more
+                self._loaded().close()
         for network in (*self._plain.values(), *((self._network or ())[1:])):
             network.close()
         self._plain, self._network = {}, None
 
-    def _put(self, rung: Rung, network: Network) -> None:
-        """Put a loaded network in the place of the one before."""
+    def _holds(self, rung: Rung) -> bool:
+        return self._network is not None and self._network[0].name == rung.name
+
+    def _settle(self, rung: Rung) -> None:
+        """Put what was being loaded in the place of the network before, where it is the rung's."""
         assert self._loading is not None
-        self._loading[1].close()
-        self._loading = None
+        loading, network = self._loading[0], self._loaded()
+        if loading.name != rung.name:
+            network.close()
+            return
         if self._network is not None:
             self._network[1].close()
         self._network = rung, network
+
+    def _loaded(self) -> Network:
+        """What was being loaded; waits for it. Raises what is wrong with it, once."""
+        assert self._loading is not None
+        (_, made), self._loading = self._loading, None
+        with closing(made):
+            return next(made)
 
     def _make(self, rung: Rung, pair: Pair) -> Iterator[Network]:
         yield self._warm(rung, pair)

@@ -142,6 +142,9 @@ class Viewer:
         self.sounds = 0
         """Tracks of sound there are to choose from."""
 
+        self.saved = False
+        """Whether the film is being saved: it cannot begin anew, nor with another sound."""
+
         self._texts: Sequence[Text] = ()
         self._text = 0
         """Which of the subtitles are shown, if any are."""
@@ -217,17 +220,21 @@ class Viewer:
 
     def obey(self, event: Event, *, time: float, span: Span, area: tuple[int, int]) -> Leave | None:
         """Do what an event asks for; returns why the film is to be left, if it is."""
+        leave: Leave | None = None
         match event:
             case Closed():
                 return Quit()
             case Dropped(where):
                 return Open(where)
             case Key(name, held) if name in CONTROLS:
-                control = CONTROLS[name]
-                return None if held and control not in HELD else self._control(control, time, span)
+                if not held or CONTROLS[name] in HELD:
+                    leave = self._control(CONTROLS[name], time, span)
             case Pointer(x, y, pressed):
-                return self._point(x, y, pressed, span, area)
-        return None
+                leave = self._point(x, y, pressed, span, area)
+        if isinstance(leave, SeekTo) and self.saved and not span.seekable:
+            self.say("it is saved as it comes, and cannot be sought in")
+            return None
+        return leave
 
     def sprites(self, *, time: float, span: Span, area: tuple[int, int]) -> list[Sprite]:
         """What lies over the film now. What did not change is the same object as before."""
@@ -369,6 +376,8 @@ class Viewer:
                 self._help = not self._help
             case Control.WORDS:
                 self._next_subtitles()
+            case Control.SOUND if self.sounds > 1 and self.saved:
+                self.say("the sound that is saved cannot change")
             case Control.SOUND if self.sounds > 1:
                 return OtherSound()
             case Control.SOUND:

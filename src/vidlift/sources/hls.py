@@ -190,13 +190,6 @@ class _Opened:
     def piece(self, index: int) -> Piece:
         return self._splits[index][1].first
 
-    def hear(self, index: int, seconds: float) -> None:
-        """Note how much sound came of a run, all of which was read."""
-        split, run = self._splits[index]
-        told = split.sound is not None and UNDECODED in split.sound.lost
-        if not (self._stopped or told):
-            self.lost[SILENT] += run.silent(seconds)
-
     def open(self, index: int) -> bool:
         """Have a run open; False at the end of the film."""
         with self._lock:
@@ -220,15 +213,19 @@ class _Opened:
                 self._opened += 1
             return self._opened > index
 
-    def leave(self, index: int) -> None:
-        """A side has taken all it wants of a run, and asks for nothing of it any more."""
+    def leave(self, index: int, *, heard: float | None = None) -> None:
+        """A side has read a run to its end, and asks for nothing of it any more; that of the sound
+        says how many seconds of it were ``heard``."""
         with self._lock:
+            split, run = self._splits[index]
+            told = split.sound is not None and UNDECODED in split.sound.lost
+            if heard is not None and not (self._stopped or told):
+                self.lost[SILENT] += run.silent(heard)
             self._left[index] += 1
             if self._left[index] < self.sides:
                 return
-            split, _ = self._splits.pop(index)
-            del self._left[index]
-        self.lost += _lost(split)
+            self.lost.update(_lost(split))
+            del self._splits[index], self._left[index]
         split.close()
 
     def mute(self) -> None:
@@ -327,8 +324,7 @@ class HlsSound:
                 heard += len(chunk.samples)
                 if _is_wanted(chunk, chunk.pts + by, self._since):
                     yield replace(chunk, pts=chunk.pts + by)
-            self._runs.hear(index, heard / RATE)
-            self._runs.leave(index)
+            self._runs.leave(index, heard=heard / RATE)
             index += 1
 
 

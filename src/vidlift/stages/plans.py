@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
+from vidlift.errors import ModelError
 from vidlift.stages.ahead import Aside
 from vidlift.upscaler import Upscaler
 
@@ -18,19 +19,36 @@ class Plans:
     def __init__(self, upscaler: Upscaler) -> None:
         self._upscaler = upscaler
         self._work: Aside[None] | None = None
+        self._size = (0, 0)
+        """What is compiled for, or was last."""
+
+        self._never: set[tuple[int, int]] = set()
+        """Sizes that cannot be had."""
+
         self._asked = 0
         """Questions since the last piece of work began, or before the first."""
 
     def there(self, sizes: Iterable[tuple[int, int]], *, bits: int) -> bool:
         """Whether parts of such heights and widths can be made at once; if not, what they need is
-        on its way. Raises ``ModelError`` where it cannot be had.
+        on its way, or cannot be had.
         """
         missing = [size for size in sizes if not self._upscaler.planned(size, bits=bits)]
         self._asked += 1
         if missing and self._asked >= APART and (self._work is None or self._work.ready):
-            if self._work is not None:
-                self._work.result()
-            work = partial(self._upscaler.plan, missing[0], bits=bits)
-            # OpenVINO is not to be torn down while it compiles.
-            self._work, self._asked = Aside(work, short=True), 0
+            self._see_what_came()
+            self._begin([size for size in missing if size not in self._never], bits)
         return not missing
+
+    def _see_what_came(self) -> None:
+        if self._work is not None:
+            try:
+                self._work.result()
+            except ModelError:  # whole pictures go through
+                self._never.add(self._size)
+            self._work = None
+
+    def _begin(self, sizes: Sequence[tuple[int, int]], bits: int) -> None:
+        if sizes:
+            self._size, self._asked = sizes[0], 0
+            # OpenVINO is not to be torn down while it compiles.
+            self._work = Aside(partial(self._upscaler.plan, self._size, bits=bits), short=True)
