@@ -113,7 +113,9 @@ class Upscaler:
         return self._luma.planned(size, bits=bits)
 
     def plan(self, size: tuple[int, int], *, bits: int) -> None:
-        """Compile what they need. One other thread may call it while this one makes pictures."""
+        """Compile a piece of what they need: again until they are ``planned``. One other thread may
+        call it while this one makes pictures.
+        """
         self._luma.plan(size, bits=bits)
 
     def luma_planes(self, planes: Sequence[Plane], *, bits: int) -> PairPlanes:

@@ -16,7 +16,6 @@ import pytest
 from support.clips import make_clip
 from support.films import files_of, publish_film
 from support.hands import Hands
-from support.networks import plain_network
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.client.download import BLOCK
 from vidlift.client.fetch import FORWARD_BLOCKS
@@ -38,13 +37,6 @@ GIVEN = 160 * BLOCK
 
 STANDS = 100
 """Rests of the loop without a picture after which it does."""
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("silent") / "s-x2.onnx"
-    where.write_bytes(plain_network(scale=2, channels=2, layers=1).data)
-    return where
 
 
 @pytest.fixture(scope="module")

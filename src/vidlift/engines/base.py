@@ -55,8 +55,8 @@ class Engine(Protocol):
         ...
 
     def plan(self, size: tuple[int, int], *, bits: int = 8) -> None:
-        """Compile what parts of such a height and width need. One other thread may call it while
-        this one runs planes.
+        """Compile a piece of what parts of such a height and width need: again until they are
+        ``planned``. One other thread may call it while this one runs planes.
         """
         ...
 

@@ -85,6 +85,7 @@ class OpenVinoEngine:
                 axis, together, *_ = key
                 shape = (1, together, *size) if axis == 1 else (together, 1, *size)
                 self._planned[key] = self._request(shape, axis=axis, together=together)
+                return
 
     def rest(self) -> None:
         for request in self._requests.values():

@@ -9,8 +9,9 @@ from vidlift.errors import ModelError
 from vidlift.stages.ahead import Aside
 from vidlift.upscaler import Upscaler
 
-APART = 8
-"""Questions between the beginnings of two pieces of work: four pairs, to which it is a burden."""
+FIRST_AFTER, APART = 20, 4
+"""Questions before the first piece of work, and between the beginnings of others: ten pairs, when
+a film that begins has no time to spare, and two. A pair has two, and a piece burdens one pair."""
 
 
 class Plans:
@@ -25,16 +26,16 @@ class Plans:
         self._never: set[tuple[int, int]] = set()
         """Sizes that cannot be had."""
 
-        self._asked = 0
-        """Questions since the last piece of work began, or before the first."""
+        self._rest = FIRST_AFTER
+        """Questions until the next piece of work may begin."""
 
     def there(self, sizes: Iterable[tuple[int, int]], *, bits: int) -> bool:
         """Whether parts of such heights and widths can be made at once; if not, what they need is
         on its way, or cannot be had.
         """
         missing = [size for size in sizes if not self._upscaler.planned(size, bits=bits)]
-        self._asked += 1
-        if missing and self._asked >= APART and (self._work is None or self._work.ready):
+        self._rest -= 1
+        if missing and self._rest <= 0 and (self._work is None or self._work.ready):
             self._see_what_came()
             self._begin([size for size in missing if size not in self._never], bits)
         return not missing
@@ -49,6 +50,6 @@ class Plans:
 
     def _begin(self, sizes: Sequence[tuple[int, int]], bits: int) -> None:
         if sizes:
-            self._size, self._asked = sizes[0], 0
+            self._size, self._rest = sizes[0], APART
             # OpenVINO is not to be torn down while it compiles.
             self._work = Aside(partial(self._upscaler.plan, self._size, bits=bits), short=True)
