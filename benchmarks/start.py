@@ -131,7 +131,7 @@ def _page(rows: list[Row], made: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {found}" for name, found in made["versions"].items())
     lines = [
         "# Starting\n",
-        f"`python benchmarks/start.py`, {rows[0].runs} runs each, {SIZE[0]}x{SIZE[1]} to 1080p; "
+        f"`{' '.join(['python', 'benchmarks/start.py', *sys.argv[1:]])}`, {rows[0].runs} runs each, {SIZE[0]}x{SIZE[1]} to 1080p; "
         f"{made['processor']}, {made['cores']} cores ({', '.join(made['units'])}); {versions}. "
         "Seconds from the start of the process, medians.\n",
         "| source | speeds of this machine | loaded | first picture | first super-resolved | worst "
