@@ -129,9 +129,10 @@ def _row(source: str, speeds: str, receipts: list[dict[str, Any]]) -> Row:
 
 def _page(rows: list[Row], made: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {found}" for name, found in made["versions"].items())
+    command = " ".join(["python", "benchmarks/start.py", *sys.argv[1:]])
     lines = [
         "# Starting\n",
-        f"`{' '.join(['python', 'benchmarks/start.py', *sys.argv[1:]])}`, {rows[0].runs} runs each, {SIZE[0]}x{SIZE[1]} to 1080p; "
+        f"`{command}`, {rows[0].runs} runs each, {SIZE[0]}x{SIZE[1]} to 1080p; "
         f"{made['processor']}, {made['cores']} cores ({', '.join(made['units'])}); {versions}. "
         "Seconds from the start of the process, medians.\n",
         "| source | speeds of this machine | loaded | first picture | first super-resolved | worst "
