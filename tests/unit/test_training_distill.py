@@ -61,6 +61,14 @@ def test_every_picture_gets_what_the_teacher_makes_of_it(tmp_path: Path, folder:
         assert (picture.taught == doubled(picture.low)).all()
 
 
+def test_of_full_range_a_teacher_knows_nothing(tmp_path: Path, folder: Path) -> None:
+    """A published network of R'G'B' has never seen it, and would cut it off at 16 and 235."""
+    found = pictures.load([folder], scale=2)
+    for picture in attach(pictures.stretched(found, 1.7, scale=2), teacher(tmp_path)):
+        assert picture.taught is not None
+        assert (picture.taught == picture.high).all()
+
+
 def test_a_teacher_sees_the_clean_picture_where_the_student_sees_a_coded_one(
     tmp_path: Path, folder: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -39,6 +39,9 @@ class Picture:
 
     taught: NDArray[np.uint8] | None = None
     """What a teacher makes of ``low``, like ``high``; None where nobody teaches."""
+
+    full_range: bool = False
+    """Whether it goes beyond 16 and 235, where published networks were never taken."""
 
 
 def luma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -79,10 +82,13 @@ def stretched(found: Sequence[Picture], by: float, *, scale: int) -> list[Pictur
     range, cut off at 0 and 255: black and white that are nothing else, as full range has them."""
     middle = (16 + 235) / 2
     return [
-        degraded(
-            np.clip(np.rint((each.high - middle) * by + middle), 0, 255).astype(np.uint8),
-            source=each.source,
-            scale=scale,
+        replace(
+            degraded(
+                np.clip(np.rint((each.high - middle) * by + middle), 0, 255).astype(np.uint8),
+                source=each.source,
+                scale=scale,
+            ),
+            full_range=True,
         )
         for each in found[::4]
     ]

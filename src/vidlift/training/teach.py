@@ -120,7 +120,8 @@ def _make(training: Sequence[Picture], teacher: Teacher, where: Path, *, ensembl
             out.truncate(kept)
             for done, picture in enumerate(training[whole:], whole):
                 teacher.report(done, len(training))
-                made = np.rint(enlarge(_clean(picture))).clip(0, 255).astype(np.uint8)
+                # Of full range the truth alone is learnt.
+                made = picture.high if picture.full_range else _made(enlarge, picture)
                 assert made.shape == picture.high.shape
                 out.write(made.tobytes())
             out.flush()
@@ -129,6 +130,10 @@ def _make(training: Sequence[Picture], teacher: Teacher, where: Path, *, ensembl
     except OSError as error:
         raise OutputError(f"cannot write {part}: {error.strerror or error}") from error
     teacher.report(len(training), len(training))
+
+
+def _made(enlarge: Enlarge, picture: Picture) -> NDArray[np.uint8]:
+    return np.rint(enlarge(_clean(picture))).clip(0, 255).astype(np.uint8)
 
 
 def _clean(picture: Picture) -> NDArray[np.uint8]:
