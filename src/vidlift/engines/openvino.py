@@ -27,7 +27,7 @@ class OpenVinoEngine:
     A static shape is worth the compilation (45 ms on a CPU): the plan of every layer is fixed,
     where a plan for any size takes 0.3 ms more whenever the size changes. Plans are kept for the
     parts of a frame beside that of the frame, not for frames of many sizes; and on the disk, from
-    where they come in a sixth of the time. float32, so that a result does not depend on what
+    where they come sooner. float32, so that a result does not depend on what
     precision a CPU likes best.
     """
 

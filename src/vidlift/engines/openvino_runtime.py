@@ -1,5 +1,5 @@
 """OpenVINO itself, and the plans that it compiled for this CPU: kept on the disk, from where they
-come in a sixth of the time.
+come sooner than they are compiled.
 
     $XDG_CACHE_HOME/vidlift/plans/9c1b…    0.1 to 0.6 MB each, used longest ago goes first
 """

@@ -33,7 +33,7 @@ from vidlift.training.ranks import ALONE, Ranks
 LICENCES = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0")
 """SPDX identifiers of licences that let a network be learnt from and the result be shipped."""
 
-FORMAT = 1
+FORMAT = 2
 
 Enlarge: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Luma [H, W] in code values of studio range -> the same [s*H, s*W]."""
