@@ -18,8 +18,9 @@ $(VENV)/.ready: pyproject.toml
 	touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable '.[train,charts,vmaf]' ruff mypy pytest pytest-xdist hypothesis jsonschema scipy
+	$(BIN)/pip install --quiet --editable '.[train,charts,vmaf]' --group lint --group type --group test
 	touch $@
 
 demo: $(VENV)/.ready            ## set up, then publish, serve, receive, super-resolve and play the bundled clip
@@ -38,5 +39,5 @@ fmt: $(VENV)/.ready-dev         ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:           ## remove what was built
-	rm -rf $(VENV) build dist demo-out runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:           ## remove what was built; what was trained, in runs/, stays
+	rm -rf $(VENV) build dist demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis

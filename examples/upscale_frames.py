@@ -18,10 +18,15 @@ from vidlift.stages.upscale import upscale
 
 
 def main(where: str, frames: int = 8) -> None:
-    with closing(FileSource(where)) as source, Upscaler("m-x2") as upscaler:
+    with (
+        closing(FileSource(where)) as source,
+        Upscaler("m-x2", siting=source.info.siting) as upscaler,
+    ):
         big = upscale(pair(source), upscaler=upscaler)
         for frame in islice(big, frames):
             sys.stdout.write(f"{float(frame.pts):8.3f} s  {frame.width}x{frame.height}\n")
+        for reason, count in source.lost.items():
+            sys.stderr.write(f"{count} x {reason}\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from vidlift.rgb import rgb_of
 def main(source: Path, target: Path) -> None:
     with Image.open(source) as picture:
         rgb = np.asarray(rgb_of(picture))
-    with Upscaler("m-x4") as upscaler:
+    with Upscaler(scale=4) as upscaler:
         big = upscaler.picture(rgb)  # uint8 [H, W, 3] -> [4*H, 4*W, 3]
     Image.fromarray(big).save(target)
 

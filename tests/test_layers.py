@@ -15,7 +15,7 @@ WORDS = {"errors", "color", "frame", "video", "descriptor"}
 """Tier 0, what everybody may speak of."""
 
 PARTS = {"memory", "metrics", "models", "resample", "rgb", "upscaler"}
-PARTS |= {"pipeline", "receipt", "vmaf"}
+PARTS |= {"pipeline", "receipt", "system", "vmaf"}
 ENDS = {"sources", "stages", "sinks"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -26,19 +26,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "descriptor": {"errors"},
     "cache": set(),
     "memory": set(),
+    "system": set(),
     "metrics": set(),
     "vmaf": {"errors"},
     "resample": {"frame"},
     "rgb": {"color", "frame"},
     "models": {"color", "descriptor", "errors", "resample"},
-    "engines": {"cache", "descriptor", "errors", "models"},
+    "engines": {"cache", "descriptor", "errors", "models", "system"},
     "upscaler": WORDS | {"engines", "models"},
     "client": WORDS | {"__init__", "cache", "stages.ahead"},
     "sources": WORDS | {"client"},
     "stages": WORDS | {"upscaler"},
     "sinks": WORDS,
     "pipeline": {"frame", "sinks"},
-    "receipt": {"__init__", "errors", "pipeline"},
+    "receipt": {"__init__", "errors", "pipeline", "system"},
     "jobs": WORDS | {"__init__"} | PARTS | ENDS,
     "player": WORDS | {"__init__"} | PARTS | ENDS | {"cache", "client", "engines"},
     "cloud": WORDS | {"__init__"} | PARTS | ENDS | {"client", "jobs"},
@@ -82,6 +83,7 @@ ALSO: dict[str, set[str]] = {
     "pytorch_optimizer": {"training"},
     "rich": {"cli"},
     "sdl2": {"sinks/sdl.py"},
+    "sdl2dll": {"sinks/sdl.py"},
     "h11": {"cloud/serve.py"},
     "m3u8": {"client"},
     "prometheus_client": {"cloud"},

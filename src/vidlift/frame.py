@@ -90,6 +90,12 @@ class Frame:
         across, down = self.width > width, self.height > height
         return "yuv420p" if across and down else "yuv422p" if across else "yuv444p"
 
+    @property
+    def form(self) -> tuple[tuple[int, int], str, int]:
+        """Size, layout and depth: what two frames have in common that go through a network at
+        once."""
+        return self.size, self.layout, self.bits
+
     def __repr__(self) -> str:
         return (
             f"Frame({self.width}x{self.height} {self.layout} {self.bits} bit, "

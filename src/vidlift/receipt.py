@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
-import resource
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vidlift import __version__
+from vidlift import __version__, system
 from vidlift.errors import OutputError
 from vidlift.pipeline import Meter
 
@@ -53,7 +50,7 @@ class Receipt:
     frames_in: int
     frames_out: int
     repeated: int = 0
-    """Frames shown or written again because the next was not there."""
+    """Frames that stayed on the screen because the next was not there."""
 
     bypassed: Mapping[str, int] = field(default_factory=dict)
     """Frames that were not super-resolved, by reason."""
@@ -65,11 +62,11 @@ class Receipt:
     """Wall time of the run, from the first frame asked for to the last one gone."""
 
     fps: float
-    """Frames out over ``seconds``."""
+    """Frames of this run over ``seconds``: without those that an earlier one made."""
 
     stages: Mapping[str, StageTime] = field(default_factory=dict)
-    peak_memory_mb: float
-    """Largest resident size of the process so far, in 10^6 bytes."""
+    peak_memory_mb: float | None = field(default_factory=system.peak_memory_mb)
+    """Largest resident size of the process so far, in 10^6 bytes; None where none is told."""
 
     warnings: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -102,22 +99,6 @@ def stage_times(meter: Meter) -> dict[str, StageTime]:
     }
 
 
-def peak_memory_mb() -> float:
-    """Largest resident size of this process so far, in 10^6 bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
-
-
-def process_age() -> float | None:
-    """Seconds since this process began, to the hundredth; None where the system does not tell."""
-    try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        begun = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
-        return None
-    return round(time.clock_gettime(time.CLOCK_BOOTTIME) - begun, 2)
-
-
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _finite(inner) for key, inner in value.items()}
@@ -137,18 +118,7 @@ def _versions() -> dict[str, str]:
 
 def _machine() -> dict[str, Any]:
     return {
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "system": system.name(),
+        "processor": system.processor(),
+        "cores": system.cores(),
     }
-
-
-def processor() -> str:
-    """The CPU's own name of its model."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -32,7 +32,7 @@ class Upscaler:
 
     def __init__(
         self,
-        model: str | models.Model = "m-x4",
+        model: str | models.Model = auto.AUTO,
         *,
         scale: int | None = None,
         stream: auto.Stream | None = None,
@@ -79,8 +79,8 @@ class Upscaler:
         kind = np.uint8 if depth == 8 else np.uint16
         if y.ndim != 3 or 0 in y.shape[1:] or y.dtype != kind or not 8 <= depth <= 16:
             raise UsageError(
-                "luma is uint8 [n, H, W] of 8 bits or uint16 of 9 to 16, "
-                f"got {y.dtype} {list(y.shape)} of {depth}"
+                "luma is [n, H, W], uint8 of 8 bits or uint16 of 9 to 16, "
+                f"got {list(y.shape)}, {y.dtype}" + ("" if bits is None else f" of {bits}")
             )
         out = np.empty((len(y), y.shape[1] * self.scale, y.shape[2] * self.scale), y.dtype)
         for i in range(0, len(y), 2):
@@ -131,12 +131,14 @@ class Upscaler:
         return self._run(self._kernel(siting), planes, bits)
 
     def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]:
-        """Two consecutive frames of one size and depth; the same two, super-resolved.
+        """Two consecutive frames of one size, layout and depth; the same two, super-resolved.
 
         ``second`` may be ``first`` itself: a frame that stands alone.
         """
-        if (first.size, first.bits) != (second.size, second.bits):
-            raise UsageError(f"frames of a pair have one size and depth, got {first} and {second}")
+        if first.form != second.form:
+            raise UsageError(
+                f"frames of a pair have one size, layout and depth, got {first} and {second}"
+            )
         apart = (first, second)[: 1 if second is first else 2]
         lumas = self.luma_planes([frame.luma for frame in apart], bits=first.bits)
         one = self._with_chroma(first, lumas[0])

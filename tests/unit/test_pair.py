@@ -21,9 +21,10 @@ SMALL, LARGE = (16, 16), (32, 16)
 
 
 def drawn(text: str) -> dict[str, Frame]:
-    """Frames by letter: ``_`` is a long gap, ``^`` a change of size, ``*`` one of depth."""
+    """Frames by letter: ``_`` is a long gap, ``^`` a change of size, ``*`` of depth, ``:`` of
+    chroma."""
     frames: dict[str, Frame] = {}
-    time, size, bits = Fraction(0), SMALL, 8
+    time, size, bits, layout = Fraction(0), SMALL, 8, "yuv420p"
     for sign in text:
         if sign == "_":
             time += MAX_GAP
@@ -31,8 +32,10 @@ def drawn(text: str) -> dict[str, Frame]:
             size = LARGE if size == SMALL else SMALL
         elif sign == "*":
             bits = 18 - bits
+        elif sign == ":":
+            layout = "gray" if layout == "yuv420p" else "yuv420p"
         else:
-            frames[sign] = make_frame(time, size=size, bits=bits)
+            frames[sign] = make_frame(time, size=size, bits=bits, layout=layout)
             time += STEP
     return frames
 
@@ -55,6 +58,7 @@ def spelled(pairs: Iterator[Pair], frames: dict[str, Frame]) -> str:
         pytest.param("AB_CD", "AB CD", id="a gap between pairs"),
         pytest.param("ABC^DE", "AB CC DE", id="another size"),
         pytest.param("ABC*DE", "AB CC DE", id="another depth"),
+        pytest.param("ABC:DE", "AB CC DE", id="another layout of chroma"),
         pytest.param("A_B_C", "AA BB CC", id="all alone"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 from support.receipts import check_receipt, schema
 from vidlift.errors import OutputError
 from vidlift.pipeline import Meter
-from vidlift.receipt import Receipt, StageTime, peak_memory_mb, stage_times
+from vidlift.receipt import Receipt, StageTime, stage_times
 
 
 def receipt(**changes: Any) -> Receipt:
@@ -33,7 +33,6 @@ def receipt(**changes: Any) -> Receipt:
         "frames_out": 48,
         "seconds": 2.0,
         "fps": 24.0,
-        "peak_memory_mb": peak_memory_mb(),
     }
     return Receipt(**{**values, **changes})
 

@@ -69,11 +69,11 @@ class TestFrames:
         one, other = twice.pair(frame := make_frame(), frame)
         assert one is other
 
-    @pytest.mark.parametrize("other", [{"size": (34, 24)}, {"bits": 10}])
+    @pytest.mark.parametrize("other", [{"size": (34, 24)}, {"bits": 10}, {"layout": "gray"}])
     def test_frames_that_do_not_match_are_refused(
         self, twice: Upscaler, other: dict[str, Any]
     ) -> None:
-        with pytest.raises(UsageError, match="one size and depth"):
+        with pytest.raises(UsageError, match="one size, layout and depth"):
             twice.pair(make_frame(), make_frame(**other))
 
 
@@ -182,6 +182,12 @@ class TestPicture:
 def test_an_unknown_model_is_told_with_those_there_are() -> None:
     with pytest.raises(ModelError, match=r"no model named 'z-x9'; there are .*bicubic-x4"):
         Upscaler("z-x9")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_scale_alone_says_which_network(scale: int) -> None:
+    with Upscaler(scale=scale) as upscaler:
+        assert upscaler.descriptor.name == f"m-x{scale}-clean"
 
 
 def test_it_may_be_closed_twice() -> None:

@@ -211,7 +211,8 @@ def _play(
         f"played {size[0]}x{size[1]} x{scale} for {receipt['seconds']:.0f} s: {found['model']} on "
         f"{found['engine']}, {found['frames_out']} frames shown, {skipped[0]} bypassed, "
         f"{skipped[1]} dropped, skew within {extra['skew_ms'].get('p95', 0)} ms, first "
-        f"super-resolved after {found['start_s']} s, {found['peak_memory_mb']:.0f} MB"
+        f"super-resolved after {found['start_s']} s"
+        + (f", {found['peak_memory_mb']:.0f} MB" if found["peak_memory_mb"] else "")
         + (f", {extra['joules_per_second']} J/s" if extra["joules_per_second"] else ""),
     )
     return {"scale": scale, "size": size, **found}

@@ -30,7 +30,7 @@ def demo(
     Leaves what was received, the super-resolved clip with its sound, a picture that compares
     bicubic, Vidlift and the original, and the receipt.
     """
-    from vidlift.demo.run import run_demo
+    from vidlift.demo.run import MODEL, run_demo
     from vidlift.player.options import PlayOptions
 
     options = PlayOptions(display=display or default_display())
@@ -46,6 +46,6 @@ def demo(
     out.print(
         f"\nsent     {found.sent / 1e6:.2f} MB; the original has {found.original / 1e6:.2f} MB\n"
         f"PSNR-Y   bicubic {found.quality.bicubic:.2f} dB, "
-        f"Vidlift {found.quality.vidlift:.2f} dB ({gain:+.2f})\n"
+        f"{MODEL} {found.quality.vidlift:.2f} dB ({gain:+.2f})\n"
         f"look at  {found.picture}\n         {found.video}\n         {found.report}",
     )

@@ -10,7 +10,8 @@ INTERRUPTED = 128 + signal.SIGINT
 
 _listening = Event()
 
-_NUMBERS = (signal.SIGTERM, signal.SIGHUP)
+_NUMBERS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Windows has no ``SIGHUP``."""
 
 _ALL = (signal.SIGINT, *_NUMBERS)
 

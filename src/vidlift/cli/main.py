@@ -46,6 +46,10 @@ class _Program(TyperGroup):
             raise typer.Exit(getattr(error, "exit_code", 1)) from None
 
 
+_OF_POSIX = ("fcntl", "resource")
+"""Modules that Windows lacks: what writes into folders by itself or serves stands on them."""
+
+
 def _one_line(error: Any) -> str:
     if isinstance(error, VidliftError):
         return str(error)
@@ -53,6 +57,8 @@ def _one_line(error: Any) -> str:
         path = error.ctx.command_path if error.ctx is not None else "vidlift"
         said = error.format_message().rstrip(".").replace("\n", " ")
         return f"{said}; see `{path} --help`"
+    if isinstance(error, ImportError) and error.name in _OF_POSIX:
+        return f"this command runs on Linux and macOS: there is no {error.name} here"
     return (
         f"this should not have happened: {type(error).__name__}: {error}; "
         "`vidlift --debug ...` shows where"

@@ -46,7 +46,8 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
         )
     if receipt.extra.get("bytes_received"):
         yield "received", f"{receipt.extra['bytes_received'] / 1e6:.2f} MB"
-    yield "memory", f"{receipt.peak_memory_mb:.0f} MB at most"
+    if receipt.peak_memory_mb is not None:
+        yield "memory", f"{receipt.peak_memory_mb:.0f} MB at most"
 
 
 def _size(size: tuple[int, int]) -> str:

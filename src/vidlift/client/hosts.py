@@ -67,7 +67,7 @@ class Hosts:
         return any(not is_public(address) for address in self.addresses(name))
 
     def check(self, url: str, *, came_from: str | None) -> None:
-        """Refuse where a server's word may not lead: see section 7 of the design.
+        """Refuse where a server's word may not lead.
 
         ``came_from`` is the URL that named this one (a redirect, a playlist), None where the
         viewer typed it. Raises ``NetworkError`` for what is refused, ``OSError`` for a name that

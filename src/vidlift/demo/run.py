@@ -31,6 +31,8 @@ from vidlift.upscaler import Upscaler
 CLIP = Path(__file__).with_name("big_buck_bunny.mp4")
 
 MODEL = "m-x4"
+"""What the file is made by, and compared."""
+
 SHOWN = 100
 """Number of the frame whose detail is put side by side, or the last one of a shorter clip."""
 
@@ -86,7 +88,9 @@ def run_demo(
     with serving(library) as base:
         url = f"{base}/{title.path('master.m3u8')}"
         say(f"serving {url}")
-        say("receiving it")
+        say("playing it, with what this machine has time for")
+        receipt = play(url, PlayOptions(display=display, cached=False))
+        say("receiving it as a file")
         received = folder / "received.mp4"
         sent = _receive(url, received)
         say("comparing with the original")
@@ -94,8 +98,6 @@ def run_demo(
         say("writing the super-resolved file")
         video = folder / f"{clip.stem}-vidlift.mp4"
         upscale_file(received, video, UpscaleOptions(model=MODEL, overwrite=True))
-        say("playing it from the server")
-        receipt = play(url, PlayOptions(model=MODEL, display=display, cached=False))
     receipt = replace(
         receipt,
         command="demo",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from importlib.util import find_spec
 
 from vidlift.engines.base import Engine
 from vidlift.errors import ModelError, UsageError
 from vidlift.models import Model
+from vidlift.system import cores
 
 ENGINES = {
     "openvino": ("vidlift.engines.openvino", "OpenVinoEngine", "openvino"),
@@ -64,7 +64,7 @@ def open_engine(model: Model, *, engine: str = "auto", threads: int | None = Non
         except ImportError as error:
             raise ModelError(f"engine {name} cannot be loaded: {error}") from error
         try:
-            opened: Engine = made(model, threads=threads or len(os.sched_getaffinity(0)))
+            opened: Engine = made(model, threads=threads or cores())
         except ModelError as error:
             refused.append(str(error))
         else:

@@ -18,6 +18,7 @@ from typing import Any
 
 from vidlift.cache import Cache, folder, key_of
 from vidlift.models import core
+from vidlift.system import cpuinfo
 
 MOST = 64_000_000
 """Bytes of plans on the disk."""
@@ -75,9 +76,6 @@ def _origin() -> tuple[str, ...]:
 
 def _processor() -> tuple[str, ...]:
     """Its name, and what it can do as far as the system tells."""
-    name = str(runtime().get_property("CPU", "FULL_DEVICE_NAME"))
-    try:
-        told = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        told = []
-    return name, next((line for line in told if line.startswith(("flags", "Features"))), "")
+    told = cpuinfo()
+    units = told.get("flags") or told.get("Features") or ""
+    return str(runtime().get_property("CPU", "FULL_DEVICE_NAME")), units

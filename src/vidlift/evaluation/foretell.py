@@ -14,6 +14,7 @@ from vidlift.evaluation.timing import Job
 from vidlift.models import Model, family
 from vidlift.models.family import Training
 from vidlift.sources.synthetic import SyntheticSource
+from vidlift.system import cores
 from vidlift.upscaler import Upscaler
 
 
@@ -87,9 +88,7 @@ def foretell(
             if subject.scale == scale:
                 for setup in (runtimes.FLOAT32, runtimes.EXACT):
                     kinds.append((subject.name, setup.name, False))
-                    alone.append(
-                        timing.job(subject, setup, threads=threads or runtimes.cores(), size=size)
-                    )
+                    alone.append(timing.job(subject, setup, threads=threads or cores(), size=size))
         times = timing.interleaved([*alone, *whole], rounds=rounds)
     return [
         Speed(

@@ -6,7 +6,6 @@ form is run and nothing but the graph is timed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -48,11 +47,6 @@ SETUPS = (FLOAT32, MIXED, BF16, EXACT)
 
 PRECISIONS = {setup.precision: setup for setup in (EXACT, MIXED, BF16)}
 """What quality can be measured at, by name."""
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def fitted(run: Run, *, scale: int, multiple_of: int, name: str = "the network") -> Run:

@@ -9,7 +9,7 @@ from pathlib import Path
 from vidlift.errors import UsageError, VerificationError
 from vidlift.jobs.progress import Progress, Report, silent
 from vidlift.jobs.upscale import UpscaleOptions
-from vidlift.receipt import Receipt, peak_memory_mb, stage_times
+from vidlift.receipt import Receipt, stage_times
 from vidlift.sinks import SINKS
 from vidlift.sinks.digest import DigestSink
 
@@ -58,7 +58,6 @@ def judge(
             seconds=round(seconds, 3),
             fps=round(count / seconds, 2) if seconds else 0.0,
             stages=stage_times(work.meter),
-            peak_memory_mb=peak_memory_mb(),
             warnings=tuple(work.warnings),
             extra={**({"digest": digest} if digest else {}), **work.choice},
         )

@@ -28,7 +28,7 @@ from vidlift.jobs.notes import sync
 from vidlift.jobs.progress import Progress, Report, silent
 from vidlift.jobs.work import Pick, Work, segments
 from vidlift.models import auto
-from vidlift.receipt import Receipt, peak_memory_mb, stage_times
+from vidlift.receipt import Receipt, stage_times
 from vidlift.sinks.file import EncoderOptions, FileSink, check_format
 from vidlift.sources import opened_bytes
 
@@ -236,7 +236,6 @@ class _Job:
             seconds=round(self._seconds, 3),
             fps=round(made / self._seconds, 2) if self._seconds else 0.0,
             stages=stage_times(work.meter),
-            peak_memory_mb=peak_memory_mb(),
             warnings=tuple(warnings),
             extra={
                 "resumed_frames": self._resumed,

@@ -21,8 +21,9 @@ from vidlift.player.ladder import AS_IT_IS, Ladders
 from vidlift.player.loop import Record
 from vidlift.player.power import EnergyMeter
 from vidlift.player.schedule import Tally
-from vidlift.receipt import Receipt, peak_memory_mb, process_age, stage_times
+from vidlift.receipt import Receipt, stage_times
 from vidlift.sources import shown_name
+from vidlift.system import peak_memory_mb, process_age
 
 
 class Account:
@@ -86,7 +87,8 @@ class Account:
         rows.append(("bypassed", str(sum(self.tally.bypassed.values()))))
         if skew := record.off_clock(last=240):
             rows.append(("skew", f"{skew['p95']:.1f} ms"))
-        rows.append(("memory", f"{peak_memory_mb():.0f} MB at most"))
+        if (peak := peak_memory_mb()) is not None:
+            rows.append(("memory", f"{peak:.0f} MB at most"))
         passed = max(time.monotonic() - self._begun, 1e-3)
         if film.received is not None:
             received = self._received + (0 if film is self._left else film.received)
@@ -134,18 +136,17 @@ class Account:
             size_out=(info.width * scale, info.height * scale),
             frames_in=len(self.meter.seconds.get("decode", ())),
             frames_out=record.shown,
+            repeated=record.stalls,
             bypassed=dict(tally.bypassed),
             dropped=dict(tally.dropped),
             seconds=round(seconds, 3),
             fps=round(record.shown / seconds, 2),
             stages=stage_times(self.meter),
-            peak_memory_mb=peak_memory_mb(),
             warnings=(*self._warnings, *(f"{n} x {why}" for why, n in self._lost.items())),
             extra={
                 "display": display,
                 "clock": clock,
                 "skew_ms": record.off_clock(),
-                "stalls": record.stalls,
                 "drops": tally.drops,
                 "made_by": dict(tally.made_by),
                 "engines": {name: each.engine_of[name] for name, each in self._ran.items()},

@@ -20,8 +20,8 @@ from vidlift import __version__
 from vidlift.cache import folder
 from vidlift.frame import Frame
 from vidlift.memory import give_back
-from vidlift.receipt import processor
 from vidlift.stages.pair import Pair
+from vidlift.system import cores, processor
 
 BUDGET = 2.0
 """Seconds that calibration may take, loading of the networks included."""
@@ -87,9 +87,8 @@ class Speeds:
 
 def key(*, sha256: str, engine: str, size: tuple[int, int], bits: int, threads: int | None) -> str:
     """All that a figure depends on."""
-    cores = threads or len(os.sched_getaffinity(0))
     return (
-        f"{processor()}, {cores} threads | {engine} | vidlift {__version__} | "
+        f"{processor()}, {threads or cores()} threads | {engine} | vidlift {__version__} | "
         f"{sha256[:16]} | {size[0]}x{size[1]} {bits} bit"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import os
 import sys
 import warnings
@@ -15,13 +16,12 @@ from vidlift.errors import OutputError
 
 @cache
 def load() -> Any:
-    """The module ``sdl2``. Raises ``OutputError`` where it is not installed."""
+    """The module ``sdl2``. Raises ``OutputError`` where it cannot be loaded."""
     try:
-        with warnings.catch_warnings():
-            # It warns that it uses the library that was installed with it.
-            warnings.simplefilter("ignore")
+        with _ours_first(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of which library it uses
             import sdl2
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         raise OutputError(
             f"SDL 2, which windows and sound need, cannot be loaded: {error}; "
             "`pip install pysdl2 pysdl2-dll` brings it"
@@ -29,6 +29,33 @@ def load() -> Any:
     # Signals are Python's: Ctrl-C interrupts, as everywhere.
     hint(sdl2, b"SDL_NO_SIGNAL_HANDLERS", b"1")
     return sdl2
+
+
+@contextmanager
+def _ours_first() -> Iterator[None]:
+    """Take the library that pysdl2-dll brings, unless the user names another.
+
+    pysdl2 takes it too, but asks the system first for six names, each by a compiler or linker:
+    up to a fifth of a second for nothing.
+    """
+    search = ctypes.util.find_library
+    try:
+        import sdl2dll  # sets the variable, where it has a library and the user has not
+
+        if os.environ.get("PYSDL2_DLL_PATH") == sdl2dll.get_dllpath():
+            ctypes.util.find_library = _nowhere
+    except ImportError:
+        pass
+    try:
+        yield
+    finally:
+        ctypes.util.find_library = search
+
+
+def _nowhere(name: str) -> str | None:
+    """Where the system has a library: not asked."""
+    del name
+    return None
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from vidlift.color import ColorTags, Range
+from vidlift.color import UNSPECIFIED, ColorTags, Range
 from vidlift.errors import InputError
 
 FORMATS = {
@@ -22,9 +22,6 @@ FORMATS = {
     "yuv444p10le": ("yuv444p", 10),
 }
 """Pixel formats taken as they are, in FFmpeg's names: our layout and depth."""
-
-UNSPECIFIED = 2
-"""The matrix of a grey picture that says it is R'G'B'."""
 
 RGB_BECOMES = ColorTags(matrix=1, range=Range.STUDIO)
 """What R'G'B' is converted to: BT.709, studio range. Its primaries and transfer stay."""

@@ -1,8 +1,8 @@
 """Group frames into the pairs that the network takes.
 
 The network super-resolves two neighbouring frames at once. Frames that do not belong together
-(a change of size, a gap in time, a cut) are not paired, and the last frame may be alone: such
-a frame is paired with itself.
+(a change of size, layout or depth, a gap in time, a cut) are not paired, and the last frame may
+be alone: such a frame is paired with itself.
 
     frames   A  B  C  |  X  Y        | = cut
     pairs    AB    CC    XY
@@ -38,7 +38,7 @@ class Pair:
 
 
 def no_cuts(_before: Frame, _after: Frame) -> bool:
-    """The policy for networks that look at each frame alone: a cut does them no harm."""
+    """The policy for networks that look at each frame alone."""
     return False
 
 
@@ -46,7 +46,8 @@ def pair(frames: Iterable[Frame], *, is_cut: IsCut = no_cuts) -> Iterator[Pair]:
     """Yield every frame exactly once, in order, two at a time where they adjoin.
 
     Holds at most one frame, so it adds at most one frame of latency. After a seek, call it
-    anew: there is nothing to reset.
+    anew: there is nothing to reset. ``is_cut`` is for networks that carry something from frame
+    to frame, which none does that is shipped.
     """
     waiting: Frame | None = None
     for frame in frames:
@@ -63,4 +64,4 @@ def pair(frames: Iterable[Frame], *, is_cut: IsCut = no_cuts) -> Iterator[Pair]:
 
 
 def _adjoin(a: Frame, b: Frame) -> bool:
-    return a.size == b.size and a.bits == b.bits and 0 < b.pts - a.pts <= MAX_GAP
+    return a.form == b.form and 0 < b.pts - a.pts <= MAX_GAP

@@ -85,7 +85,7 @@ class Reuse:
     def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]:
         """As ``Upscaler.pair``."""
         frames = (first,) if second is first else (first, second)
-        shape = (first.size, first.layout, first.bits)
+        shape = first.form
         lanes = [self._lane((index, *shape), first, index) for index in range(len(first.planes))]
         for old in [key for key in self._lanes if isinstance(key, tuple) and key[1:] != shape]:
             del self._lanes[old]
