@@ -30,7 +30,7 @@ from typing import Any
 import av
 import numpy as np
 
-from vidlift.evaluation import machine
+from vidlift.evaluation import machine, tables
 from vidlift.player.bench import made_up_film
 from vidlift.sinks.window import Window
 from vidlift.sources.split import Split
@@ -252,13 +252,11 @@ def _save(rows: list[Row], options: argparse.Namespace) -> None:
 
 
 def _page(rows: list[Row], made: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {found}" for name, found in made["versions"].items())
     long = f"{made['minutes']} minutes" if made["minutes"] else f"{made['frames']} frames"
     lines = [
         "# Playing\n",
-        f"`python benchmarks/play.py`, {long} each; {made['processor']}, "
-        f"{made['cores']} cores ({', '.join(made['units'])}); {versions}. Times are medians: of "
-        "a pair for a network or bicubic, of a frame for the rest.\n",
+        f"{tables.machine(made)}{long} each. Times are medians: of a pair for a network or "
+        "bicubic, of a frame for the rest.\n",
         "| film | frames/s | network | shown, frames/s | bypassed | dropped | network, ms "
         "| bicubic, ms | decode, ms | present, ms | skew p95 / most, ms | first picture, s "
         "| peak, MB | growth, MB |",

@@ -24,7 +24,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidlift.errors import ModelError
-from vidlift.evaluation import machine, runtimes
+from vidlift.evaluation import machine, runtimes, tables
 from vidlift.evaluation.timing import Job, interleaved
 
 RESULTS = Path(__file__).parent / "results"
@@ -152,11 +152,9 @@ def _model(nodes: list[Any], weights: list[Any], shape: list[Any], output: str) 
 
 
 def _page(rows: list[Rate], made: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {found}" for name, found in made["versions"].items())
     lines = [
         "# What the layers reach of what the machine can do\n",
-        f"`python benchmarks/rate.py`, {made['rounds']} rounds, {made['threads']} threads; "
-        f"{made['processor']} ({', '.join(made['units'])}); {versions}. Matrices of "
+        f"{tables.machine(made)}{made['rounds']} rounds, {made['threads']} threads. Matrices of "
         f"{SIDE}x{SIDE}; layers at {SIZE[1]}x{SIZE[0]}, the time of {DEEP} less that of "
         f"{SHALLOW}, over {DEEP - SHALLOW}. Wanted: {WANTED:.0%} in float32.\n",
         "| what | runtime | GFLOP/s | of the best float32 product |",

@@ -24,12 +24,13 @@ from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vidlift.engines.base import PairPlanes
-from vidlift.evaluation import machine
+from vidlift.evaluation import machine, tables
 from vidlift.frame import Frame, Plane
 from vidlift.metrics import psnr
 from vidlift.resample import quick_resize
@@ -93,11 +94,12 @@ def main() -> None:
                 for threshold in options.thresholds:
                     sys.stderr.write(f"{name}, {model}, CRF {crf}, threshold {threshold}\n")
                     rows.append(measure(name, model, crf, threshold, options))
-    content = {"machine": machine.about(), "rows": [asdict(row) for row in rows]}
+    made = machine.about()
+    content = {"machine": made, "rows": [asdict(row) for row in rows]}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "reuse.json").write_text(json.dumps(content, indent=2) + "\n")
-    (RESULTS / "reuse.md").write_text(page(rows, options.frames))
-    sys.stdout.write(page(rows, options.frames))
+    (RESULTS / "reuse.md").write_text(page(rows, made, options.frames))
+    sys.stdout.write(page(rows, made, options.frames))
 
 
 class Clocked(Upscaler):
@@ -212,11 +214,11 @@ def slide(number: int) -> Plane:
     return np.asarray(picture)
 
 
-def page(rows: list[Row], frames: int) -> str:
+def page(rows: list[Row], made: dict[str, Any], frames: int) -> str:
     lines = [
         "# Reuse\n",
-        f"`python benchmarks/reuse.py`, {frames} frames each, through H.264. Milliseconds a frame, "
-        "made whole → with reuse; the loss is PSNR of luma against the original.\n",
+        f"{tables.machine(made)}{frames} frames each, through H.264. Milliseconds a frame, made "
+        "whole → with reuse; the loss is PSNR of luma against the original.\n",
         "| film | network | CRF | threshold | network, ms | times faster | all, ms | luma made "
         "| loss, dB |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|",

@@ -28,7 +28,7 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
-from vidlift.evaluation.machine import about
+from vidlift.evaluation import machine, tables
 
 RESULTS = Path(__file__).with_name("results")
 SEGMENT = 100_000
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    found: dict[str, Any] = {"command": "python benchmarks/serving.py", "machine": about()}
+    found: dict[str, Any] = {"machine": machine.about()}
     with TemporaryDirectory() as folder:
         library = Path(folder) / "library"
         _fill(library)
@@ -216,9 +216,8 @@ def _page(found: dict[str, Any]) -> str:
     lines = [
         "# Serving a library",
         "",
-        f"`{found['command']}` on {found['machine']['processor']}; server and load share its",
-        f"{found['machine']['cores']} cores. Segments of {SEGMENT // 1000} kB and lists of some kB",
-        f"over {CONNECTIONS} connections; then {PLAYERS} players, each a segment every "
+        f"{tables.machine(found['machine'])}Server and load share its cores. Segments of",
+        f"{SEGMENT // 1000} kB and lists of some kB over {CONNECTIONS} connections; then {PLAYERS} players, each a segment every "
         f"{SEGMENT_SECONDS:.0f} s.",
         "",
         "| | segments/s | MB/s | lists/s | players: late of | median, 99th, longest ms | MB held |",

@@ -25,7 +25,7 @@ from typing import Any
 
 from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
-from vidlift.evaluation import machine
+from vidlift.evaluation import machine, tables
 from vidlift.player.bench import made_up_film
 
 RESULTS = Path(__file__).parent / "results"
@@ -128,12 +128,9 @@ def _row(source: str, speeds: str, receipts: list[dict[str, Any]]) -> Row:
 
 
 def _page(rows: list[Row], made: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {found}" for name, found in made["versions"].items())
-    command = " ".join(["python", "benchmarks/start.py", *sys.argv[1:]])
     lines = [
         "# Starting\n",
-        f"`{command}`, {rows[0].runs} runs each, {SIZE[0]}x{SIZE[1]} to 1080p; "
-        f"{made['processor']}, {made['cores']} cores ({', '.join(made['units'])}); {versions}. "
+        f"{tables.machine(made)}{rows[0].runs} runs each, {SIZE[0]}x{SIZE[1]} to 1080p. "
         "Seconds from the start of the process, medians.\n",
         "| source | speeds of this machine | loaded | first picture | first super-resolved | worst "
         "| wanted | network then |",

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from vidlift.cli import teachers
-from vidlift.evaluation import machine
+from vidlift.evaluation import machine, tables
 from vidlift.training import architectures, checkpoint, dataset, loop, prune, recipe, validation
 from vidlift.training.architectures import SLOPE, Architecture, Plain
 from vidlift.training.checkpoint import Checkpoint
@@ -281,7 +281,7 @@ def main() -> None:
         "rows": rows,
     }
     (RESULTS / "training.json").write_text(json.dumps(content, indent=1) + "\n")
-    (RESULTS / "training.md").write_text(_page(rows))
+    (RESULTS / "training.md").write_text(f"{tables.machine(content['made'])}\n{_page(rows)}")
 
 
 def _page(rows: list[dict[str, Any]]) -> str:

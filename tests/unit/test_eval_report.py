@@ -13,7 +13,7 @@ from PIL import Image
 from support.clips import make_clip
 from support.shared import require
 from vidlift.errors import InputError, OutputError, UsageError
-from vidlift.evaluation import chart, report, sets, streams, subjects
+from vidlift.evaluation import chart, machine, report, sets, streams, subjects, tables
 from vidlift.evaluation.chart import draw
 from vidlift.evaluation.report import Figures
 from vidlift.evaluation.timing import Time
@@ -124,3 +124,17 @@ def timed(figures: list[Figures]) -> list[Figures]:
 )
 def test_networks_of_one_tier_are_told_apart_in_the_chart(name: str, label: str) -> None:
     assert chart.label(name) == label
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["/home/me/vidlift/benchmarks/play.py", "--minutes", "5"], "python benchmarks/play.py"),
+        (["/usr/bin/vidlift", "bench", "--minutes", "5"], "vidlift bench"),
+    ],
+)
+def test_figures_say_by_what_command_they_came(
+    monkeypatch: pytest.MonkeyPatch, typed: list[str], said: str
+) -> None:
+    monkeypatch.setattr("sys.argv", typed)
+    assert tables.machine(machine.about()).startswith(f"`{said} --minutes 5`, 20")

@@ -1,8 +1,13 @@
-"""What figures of speed depend on: the processor, its units, the versions of the runtimes."""
+"""Where figures come from: the command and its day, and what speed depends on: the processor, its
+units, the versions of the runtimes."""
 
 from __future__ import annotations
 
+import shlex
+import sys
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from vidlift import system
@@ -11,9 +16,11 @@ _UNITS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16
 
 
 def about() -> dict[str, Any]:
-    """The machine and the software, as they stand in every file of results."""
+    """The command, the machine and the software, as they stand in every file of results."""
     flags = system.cpuinfo().get("flags", "").split()
     return {
+        "command": _command(),
+        "date": datetime.now(UTC).date().isoformat(),
         "processor": system.processor(),
         "units": [unit for unit in _UNITS if unit in flags],
         "cores": system.cores(),
@@ -24,6 +31,14 @@ def about() -> dict[str, Any]:
             if (found := _version(name))
         },
     }
+
+
+def _command() -> str:
+    """What was typed, as it is typed in the folder of the project."""
+    program, *arguments = sys.argv
+    where = Path(program)
+    script = ["python", f"{where.parent.name}/{where.name}"]
+    return shlex.join([*(script if where.suffix == ".py" else [where.name]), *arguments])
 
 
 def _version(package: str) -> str | None:

@@ -13,7 +13,8 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def machine(made: Mapping[str, Any]) -> str:
-    """One line: on what, and with which versions, figures were taken."""
+    """One line: by what, when, on what and with which versions figures were taken."""
     units = ", ".join(made["units"]) or "no vector units known"
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    return f"{made['processor']}, {made['cores']} cores ({units}); {made['system']}; {versions}.\n"
+    by = f"`{made['command']}`, {made['date']}; " if "command" in made else ""
+    return f"{by}{made['processor']}, {made['cores']} cores ({units}); {made['system']}; {versions}.\n"
