@@ -20,6 +20,8 @@ from vidlift.player.film import Film
 from vidlift.player.options import PlayOptions
 from vidlift.player.play import play
 from vidlift.player.schedule import Picture
+from vidlift.player.session import Session
+from vidlift.player.viewer import Viewer
 from vidlift.sinks.events import Closed, Dropped, Event, Key
 from vidlift.sinks.window import Window
 from vidlift.sources.split import Split
@@ -84,23 +86,38 @@ def test_in_a_pause_it_is_the_same_picture_however_it_is_made(
     assert set(paused[1:]) == {Fraction(at - 1, 24)}
 
 
-def test_a_plays_the_next_sound_from_here_on(
-    tmp_path: Path, network: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clip = make_clip(tmp_path / "two.mp4", frames=FRAMES, sounds=2)
-    heard: list[int] = []
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Which track of sound was played after each seek."""
+    tracks: list[int] = []
     seek = Split.seek
 
     def seeking(split: Split, to: Fraction) -> None:
-        heard.append(split.sound_at)
+        tracks.append(split.sound_at)
         seek(split, to)
 
     monkeypatch.setattr(Split, "seek", seeking)
+    return tracks
+
+
+def test_a_plays_the_next_sound_from_here_on(
+    tmp_path: Path, network: Path, heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_clip(tmp_path / "two.mp4", frames=FRAMES, sounds=2)
     hands = Hands(monkeypatch, (6, Key("a")), (10, Key("a")), (14, Key("a")), (18, Key("q")))
     receipt = play(str(clip), PlayOptions(model=str(network), sound=7))
     assert heard == [1, 0, 1]
     assert all(shown >= hands.shown[0] for shown in hands.shown)
     assert receipt.warnings[-1].endswith("two.mp4 has no sound 8; it has 1, 2")
+
+
+def test_a_pressed_twice_at_once_plays_the_sound_after_the_next(
+    tmp_path: Path, network: Path, heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_clip(tmp_path / "three.mp4", frames=FRAMES, sounds=3)
+    Hands(monkeypatch, (6, Key("a")), (6, Key("a")), (10, Key("q")), at_once=True)
+    play(str(clip), PlayOptions(model=str(network)))
+    assert heard == [2]
 
 
 def test_a_film_that_cannot_be_sought_in_begins_again(
@@ -134,6 +151,18 @@ def test_in_a_pause_of_a_film_that_cannot_be_sought_in_the_picture_stays(
     assert hands.shown[-1] == Fraction(FRAMES - 1, 25)
     assert beside[-1][1] == (key == "v")
     assert any(by.startswith("bicubic") for by in receipt.extra["made_by"]) or key == "v"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_beside_a_picture_as_large_as_the_window_there_is_nothing(
+    times: int, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Viewer, "say", lambda _, message, **_more: said.append(message))
+    monkeypatch.setattr(Session, "_area", (64 * times, 48 * times))
+    Hands(monkeypatch, (6, Key("v")), (10, Key("q")))
+    play(str(clip), PlayOptions())
+    assert said == ["nothing to compare: the film is not enlarged"] * (times == 1)
 
 
 def test_pictures_saved_twice_are_two(

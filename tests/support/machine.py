@@ -68,10 +68,55 @@ class Played:
     late: list[float] = field(default_factory=list)
     """Times of pairs that were ready only after the time of their first frame."""
 
+    skipped: list[float] = field(default_factory=list)
+    """Times of pairs for which even plain interpolation came too late."""
+
+    dropped: list[float] = field(default_factory=list)
+    """Times of frames that were there in time, and for which the screen had none."""
+
     steps: list[tuple[float, str]] = field(default_factory=list)
 
     def share(self, rung: str) -> float:
         return self.rungs.count(rung) / len(self.rungs)
+
+
+class _Screen:
+    """Takes frames in order, each at its time or as soon as it can."""
+
+    def __init__(self, times: Sequence[float], present: Load) -> None:
+        self._times, self._present = times, present
+        self.made: list[tuple[str, float]] = []
+        """By which rung each frame was made, and when it was there."""
+
+        self.dropped: list[float] = []
+        self._free, self._next, self._left = 0.0, 0, 0.0
+
+    def leaves(self, frame: int) -> float:
+        """When the screen takes a frame, the one after which is there."""
+        while self._next <= frame:
+            self._take()
+        return self._left
+
+    def go_on(self, until: float) -> None:
+        while self._next + 1 < len(self.made) and self._due <= until:
+            self._take()
+
+    @property
+    def _due(self) -> float:
+        return max(self._free, self.made[self._next][1], self._times[self._next])
+
+    def _take(self) -> None:
+        if math.isnan(self.made[self._next][1]):
+            self._next += 1
+            return
+        at, self._left = self._next, self._due
+        self._next += 1
+        by, there = self.made[at]
+        begins, ends = self._times[at : at + 2]
+        if begins < ends <= self._left and self.made[at + 1][1] <= self._left:
+            self.dropped += [begins] if there <= begins else []
+        else:
+            self._free = self._left + self._present(by, self._left)
 
 
 def simulate(
@@ -85,12 +130,14 @@ def simulate(
     work: Callable[[float], float] = lambda _time: 1.0,
     lasting: Sequence[Fraction] = (),
     worth: Callable[[float], bool] = lambda _time: True,
+    present: Load = lambda _name, _time: 0.0,
 ) -> Played:
-    """Play a film: one worker makes pairs as far ahead as the queue allows.
+    """Play a film: one worker makes pairs as far ahead as the queue allows, a screen shows them.
 
     The film begins once the queue is full; before that, time stands and work costs nothing.
     ``lasting``: how long each frame is shown, where there is no rate that is constant. ``worth``:
-    when a network is known to gain something.
+    when a network is known to gain something. ``present``: seconds that a picture that a rung made
+    takes to be shown, at a time.
     """
     played, worker, begun = Played(), 0.0, False
     frames = lasting or [1 / Fraction(rate)] * (2 * int(seconds * rate / 2))
@@ -102,24 +149,33 @@ def simulate(
         enough=float(AHEAD / 2 * lasts),
         scale=4,
     )
+    screen, missed = _Screen([float(time) for time in times], present), 0
     for index in range(0, len(frames) - 1, 2):
         pair = pair_of(times[index], frames[index], frames[index + 1])
         begun = index >= AHEAD
-        # There is room in the queue once the frame AHEAD places before has been shown.
-        worker = max(worker, float(times[index - AHEAD]) if begun else 0.0)
+        # There is room in the queue once the frame AHEAD places before has left it.
+        worker = max(worker, screen.leaves(index - AHEAD) if begun else 0.0)
+        screen.go_on(worker)
         if act:
             act(governor, worker)
-        choice = governor.choose(pair)
+        if governor.skip(pair):
+            played.skipped.append(float(pair.first.pts))
+            screen.made += [("", math.nan)] * 2
+            continue
+        choice = governor.choose(pair, missed=len(screen.dropped) > missed)
+        missed = len(screen.dropped)
         rung = choice.rung if worth(float(pair.first.pts)) else governor.plain()
         share = work(float(pair.first.pts))
         taken = rung.cost * load(rung.name, worker) * share
         if begun:
             worker += taken
         governor.took(rung, taken, work=share)
+        screen.made += [(rung.name, worker)] * 2
         played.rungs.append(rung.name)
         if choice.bypass:
             played.reasons[choice.bypass] += 1
         if begun and worker > pair.first.pts:
             played.late.append(float(pair.first.pts))
+    played.dropped = screen.dropped
     played.steps = [(change.time, change.rung) for change in governor.changes]
     return played

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from support.frames import make_frame
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
+from vidlift.player.leave import Leave
 from vidlift.player.loop import Loop, Record
 from vidlift.player.schedule import Picture, Tally
 from vidlift.player.sound import Feeder
-from vidlift.player.viewer import Leave, Span, Viewer
+from vidlift.player.viewer import Span, Viewer
 from vidlift.sinks.events import Event, Key
 from vidlift.sinks.window import Sprite
 from vidlift.sources.split import RATE, SoundChunk
@@ -47,6 +48,7 @@ class FakeDisplay:
         self._world = world
         self._present = present
         self.area = (640, 360)
+        self.interval = 0.0
         self.shown: list[tuple[float, Frame]] = []
         """When each picture was on the screen, and which."""
 

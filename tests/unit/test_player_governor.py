@@ -201,6 +201,20 @@ def test_the_output_size_chooses_the_ladder() -> None:
     assert played.reasons[NOT_ENLARGED] == pytest.approx(120, abs=3)
 
 
+@pytest.mark.parametrize(
+    ("scale", "plain", "enlarges"), [(4, 0.008, True), (4, 0.1, False), (1, 0.008, False)]
+)
+def test_it_tells_whether_anything_is_enlarged(scale: int, plain: float, enlarges: bool) -> None:
+    governor = Governor(
+        ladder_of({"plain": plain, "s": 2 * plain}), now=lambda: 0.0, enough=0.1, scale=scale
+    )
+    assert governor.enlarges == (scale > 1), "nothing is known yet"
+    governor.choose(pair_at(Fraction(1), 24))
+    assert governor.enlarges == enlarges
+    governor.scale = 5 - scale
+    assert governor.enlarges == (scale == 1), "what is wanted now counts at once"
+
+
 def test_switched_off_is_plain_at_once_and_on_again_without_a_step() -> None:
     def act(governor: Governor, time: float) -> None:
         governor.on = not 10 <= time < 20
@@ -241,12 +255,21 @@ def test_a_dry_run_says_what_speaks_for_each_rung() -> None:
 @given(
     rate=st.sampled_from([24, 30, 60]),
     loads=st.lists(st.floats(0.3, 8), min_size=1, max_size=12),
+    screens=st.lists(st.floats(0, 4), min_size=1, max_size=8),
 )
-def test_whatever_the_load_no_pair_is_lost_and_steps_are_few(rate: int, loads: list[float]) -> None:
+def test_whatever_the_load_each_pair_has_its_turn_and_steps_are_few(
+    rate: int, loads: list[float], screens: list[float]
+) -> None:
+    def present(name: str, time: float) -> float:
+        return screens[int(time / 7) % len(screens)] / rate / (5 if name == "as it is" else 1)
+
     played = simulate(
-        rate=rate, seconds=60, load=lambda _name, time: loads[int(max(time, 0) / 5) % len(loads)]
+        rate=rate,
+        seconds=60,
+        load=lambda _name, time: loads[int(max(time, 0) / 5) % len(loads)],
+        present=present,
     )
-    assert len(played.rungs) == 30 * rate
+    assert len(played.rungs) + len(played.skipped) == 30 * rate
     assert len(played.steps) <= 40
 
 

@@ -11,8 +11,10 @@ import pytest
 from support.player import FakePictures, Player, film
 from vidlift.pipeline import Meter
 from vidlift.player.governor import LATE
+from vidlift.player.leave import Leave, Open, OtherFilm, OtherSound, Quit, SeekTo
 from vidlift.player.loop import POLL, STALL, Loop
-from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo, Span
+from vidlift.player.schedule import BUSY, TOO_MANY
+from vidlift.player.viewer import Span
 from vidlift.sinks.events import Dropped
 
 
@@ -118,9 +120,21 @@ def test_the_rate_is_that_of_what_is_shown_pauses_apart(rate: int) -> None:
 def test_a_picture_whose_time_is_over_is_dropped_only_for_another() -> None:
     player = Player(present=0.060)  # the screen is slower than the film
     player.play(film(48))
-    assert player.tally.dropped[LATE] == 48 - player.record.shown > 0
+    assert player.tally.dropped == {BUSY: 48 - player.record.shown}
+    assert player.record.shown < 48
     assert player.display.pts[-1] == film(48)[-1].frame.pts
-    assert player.tally.drops[0][1] == LATE
+    assert player.tally.drops[0][1] == BUSY
+
+
+@pytest.mark.parametrize(
+    ("late", "hertz", "why"),
+    [(False, 0, BUSY), (False, 24, BUSY), (False, 20, TOO_MANY), (True, 20, LATE)],
+)
+def test_why_a_picture_is_dropped_is_told_apart(late: bool, hertz: int, why: str) -> None:
+    player = Player(present=0.060)
+    player.display.interval = 1 / hertz if hertz else 0.0
+    player.play([replace(picture, late=late) for picture in film(48)])
+    assert set(player.tally.dropped) == {why}
 
 
 def test_where_pictures_fail_to_come_film_and_sound_stand_and_go_on() -> None:
@@ -219,6 +233,25 @@ def test_films_dropped_together_are_played_one_after_the_other() -> None:
     player = Player()
     player.world.keys = [(2.0, Dropped(name)) for name in ("a.mp4", "b.mp4", "c.mp4")]
     assert player.play(film(240)) == Open("a.mp4", then=("b.mp4", "c.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "step", "at"),
+    [
+        (("a", "a"), 2, 2),
+        (("a", "right"), 1, 7),
+        (("right", "a", "right", "a", "a"), 3, 12),
+    ],
+    ids=str,
+)
+def test_steps_from_sound_to_sound_add_up_and_no_seek_undoes_them(
+    keys: tuple[str, ...], step: int, at: float
+) -> None:
+    player = Player()
+    player.viewer.sounds = 5
+    player.world.press(2.0, *keys)
+    assert player.play(film(24 * 30)) == OtherSound(step)
+    assert player.loop.position == pytest.approx(at, abs=0.05)
 
 
 def test_nothing_is_heeded_after_quitting() -> None:

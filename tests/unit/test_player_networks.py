@@ -342,6 +342,48 @@ def test_switched_off_is_interpolated_and_counted(shelf: Shelf) -> None:
     shelf.close()
 
 
+@pytest.mark.parametrize(("late", "steps"), [(False, ["large", "small"]), (True, ["large"])])
+def test_pictures_that_were_there_and_not_shown_are_a_reason_to_step_down(
+    late: bool, steps: list[str], shelf: Shelf
+) -> None:
+    governor, tally = governor_on(), Tally()
+    made = enlarge(
+        pair(letters("ABCDEFGHIJKLMNOPQRST")),
+        shelf=shelf,
+        governor=governor,
+        tally=tally,
+        meter=Meter(),
+        wish=Wish(),
+    )
+    for picture in made:
+        tally.miss(replace(picture, late=late), interval=0)
+    assert [change.rung for change in governor.changes] == steps
+    shelf.close()
+
+
+def test_a_picture_made_after_its_time_is_late(shelf: Shelf) -> None:
+    made = run(shelf, governor_on(now=lambda: 1.5 / 24), letters("ABCD"))
+    assert [picture.late for picture in made] == [True, True, False, False]
+    shelf.close()
+
+
+def test_a_picture_that_was_there_and_had_to_wait_is_not_late(shelf: Shelf) -> None:
+    times = {"now": -1.0}
+    made = enlarge(
+        pair(letters("AB")),
+        shelf=shelf,
+        governor=governor_on(now=lambda: times["now"]),
+        tally=Tally(),
+        meter=Meter(),
+        wish=Wish(),
+    )
+    assert not next(made).late
+    times["now"] = 1.0
+    assert not next(made).late
+    assert not list(made)
+    shelf.close()
+
+
 def test_pairs_whose_time_has_passed_are_dropped_with_time_and_reason(shelf: Shelf) -> None:
     tally = Tally()
     made = run(shelf, governor_on(now=lambda: 100.0), letters("ABCDEFGHIJ"), tally=tally)

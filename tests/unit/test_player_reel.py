@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from vidlift.errors import InputError, UsageError
+from vidlift.player.leave import Open, OtherFilm, Quit
 from vidlift.player.reel import Elsewhere, Reel, Stay
-from vidlift.player.viewer import Open, OtherFilm, Quit
 
 NEXT, BEFORE, DROP = OtherFilm(1), OtherFilm(-1), Open("x")
 NO_FURTHER, NONE_BEFORE = "no further film can be played", "no film before it can be played"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,9 @@ from vidlift.frame import Frame
 from vidlift.player.schedule import Picture
 from vidlift.player.snapshot import save
 from vidlift.sinks.window import Window
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 ONE = 1 << 16
 
@@ -54,3 +59,20 @@ def test_it_has_the_shape_and_the_way_up_of_the_window(
         shown = window.pixels().astype(int)
     assert saved.shape == shown.shape
     assert np.abs(saved - shown)[2:-2, 2:-2].max() <= 6, "rounding, and the way of stretching"
+
+
+def test_a_full_disk_leaves_no_torn_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(FileIO):
+        def write(self, data: Buffer, /) -> int:
+            super().write(bytes(data)[:20])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "open", lambda where, mode: Full(where, mode))
+    info = SimpleNamespace(height=32, siting=Siting.LEFT, display_matrix=None)
+    film: Any = SimpleNamespace(name="film.mp4", span=SimpleNamespace(start=0.0), info=info)
+    said = save(Picture(frame=spots(), by="m-x4"), film)
+    assert said == "cannot write film-0.00-m-x4.png: No space left on device"
+    assert not list(tmp_path.iterdir())

@@ -10,19 +10,8 @@ import pytest
 from support.player import World
 from vidlift.player import overlay
 from vidlift.player.controls import CONTROLS, Control, key_list
-from vidlift.player.viewer import (
-    BAR_FOR,
-    INFO_EVERY,
-    MESSAGE_FOR,
-    READ_IN,
-    Leave,
-    Open,
-    OtherSound,
-    Quit,
-    SeekTo,
-    Span,
-    Viewer,
-)
+from vidlift.player.leave import Leave, Open, OtherSound, Quit, SeekTo
+from vidlift.player.viewer import BAR_FOR, INFO_EVERY, MESSAGE_FOR, READ_IN, Span, Viewer
 from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer, Resized
 from vidlift.sinks.window import Sprite
 from vidlift.sources.labels import Label
@@ -292,7 +281,48 @@ def test_another_sound_is_asked_for_where_there_is_one(viewer: Viewer) -> None:
     assert tell(viewer, "a") is None
     assert drawn(viewer), "it says so"
     viewer.sounds = 2
-    assert tell(viewer, "a") == OtherSound()
+    assert tell(viewer, "a") == OtherSound(1)
+
+
+@pytest.mark.parametrize(("enlarged", "said"), [(True, 0), (False, 1)])
+def test_two_halves_that_cannot_be_seen_are_said_to_be_none(
+    viewer: Viewer, enlarged: bool, said: int
+) -> None:
+    viewer.enlarged = enlarged
+    tell(viewer, "v")
+    assert len(drawn(viewer)) == said
+    assert viewer.wish.side_by_side, "for when the window is larger"
+    tell(viewer, "v")
+    assert len(drawn(viewer)) == said, "nothing more is said"
+
+
+@pytest.mark.parametrize("area", [(320, 180), (480, 270), (640, 360)])
+@pytest.mark.parametrize(("first", "then"), [("i", "h"), ("h", "i")])
+def test_of_figures_and_keys_the_one_replaces_the_other_where_both_do_not_fit(
+    viewer: Viewer, area: tuple[int, int], first: str, then: str
+) -> None:
+    viewer.status = lambda: [(f"figure {n}", "some of this and some of that") for n in range(14)]
+
+    def lying() -> list[Sprite]:
+        return viewer.sprites(time=20, span=FILM, area=area)
+
+    tell(viewer, first)
+    (alone,) = lying()
+    tell(viewer, then)
+    (other,) = lying()
+    assert other.pixels.shape != alone.pixels.shape
+    assert lying() == [other]
+    tell(viewer, first)
+    assert lying()[0].pixels.shape == alone.pixels.shape
+    tell(viewer, first)
+    assert not lying()
+
+
+def test_figures_and_keys_lie_side_by_side_where_both_fit(viewer: Viewer) -> None:
+    viewer.status = lambda: [("figure", "some of this and some of that")]
+    tell(viewer, "i", "h")
+    left, right = sorted(drawn(viewer), key=lambda sprite: sprite.x)
+    assert left.x + left.pixels.shape[1] < right.x
 
 
 LONG = "There is a great deal to be said about this, and most of it in one breath. " * 3
@@ -304,14 +334,19 @@ LONG = "There is a great deal to be said about this, and most of it in one breat
 @pytest.mark.parametrize(
     "text", [LONG, "字" * 120, "One line.\nAnother.", "a" * 200], ids=["words", "chinese", "2", "a"]
 )
-def test_everything_fits_any_window(viewer: Viewer, area: tuple[int, int], text: str) -> None:
+@pytest.mark.parametrize("panel", ["i", "h"])
+def test_everything_fits_any_window(
+    viewer: Viewer, area: tuple[int, int], text: str, panel: str
+) -> None:
     viewer.offer([Said(text, wanted=True)])
     viewer.status = lambda: [(f"figure {n}", "some of this and some of that") for n in range(14)]
-    tell(viewer, "i", "h", Pointer(30, 30, False))
+    tell(viewer, panel, Pointer(30, 30, False))
     viewer.split = True
     viewer.say(text)
     sprites = viewer.sprites(time=50, span=FILM, area=area)
-    assert len(sprites) == 7
+    assert len(sprites) == 6
+    _, label, _, below, *_ = sprites
+    assert label.y + label.pixels.shape[0] <= below.y, "which half is which is to be read"
     for sprite in sprites:
         height, width, depth = sprite.pixels.shape
         assert depth == 4

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from support.player import Player, World, film
+from vidlift.player.leave import Leave, Open, OtherFilm, Quit, SeekTo
 from vidlift.player.loop import LONG_WAIT, STALL, STALLED
-from vidlift.player.viewer import Leave, Open, OtherFilm, Quit, SeekTo
 from vidlift.sinks.events import Dropped, Key
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,6 +191,29 @@ def test_sprites_lie_over_the_picture_by_their_opacity(window: Window) -> None:
     assert np.array_equal(covered[20:28, 14:18], bare[20:28, 14:18])
     window.cover([])
     assert np.array_equal(window.pixels(), bare)
+
+
+@pytest.mark.parametrize(
+    ("paced", "hertz", "interval"), [(True, 50, 0.02), (True, 0, 0.0), (False, 50, 0.0)]
+)
+def test_it_tells_how_often_the_screen_takes_a_picture(
+    window: Window, paced: bool, hertz: int, interval: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert window.interval == 0, "it is not open"
+    window.show(patches())
+    sdl = window._sdl
+
+    def mode(_display: int, found: Any) -> int:
+        found._obj.refresh_rate = hertz
+        return 0
+
+    def about(_renderer: Any, found: Any) -> int:
+        found._obj.flags = sdl.SDL_RENDERER_PRESENTVSYNC if paced else sdl.SDL_RENDERER_SOFTWARE
+        return 0
+
+    monkeypatch.setattr(sdl, "SDL_GetCurrentDisplayMode", mode)
+    monkeypatch.setattr(sdl, "SDL_GetRendererInfo", about)
+    assert window.interval == interval
 
 
 def test_another_film_may_have_another_size(window: Window) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.clips import join_tracks, make_clip
 from vidlift.player.film import Film
-from vidlift.sources.words import LENGTH_MAX, plain
+from vidlift.sources import words
+from vidlift.sources.words import LENGTH_MAX, Words, plain
 
 
 @pytest.mark.parametrize(
@@ -72,6 +78,35 @@ def test_after_a_seek_nothing_is_said_twice(film: Path) -> None:
     list(opened.frames(stop=None))
     assert words.at(1.0) == "first"
     opened.close()
+
+
+def said(start: int, lasts: int, text: str) -> Any:
+    """A packet of a cue."""
+    part = SimpleNamespace(dialogue=text.encode())
+    return SimpleNamespace(
+        pts=start, duration=lasts, time_base=Fraction(1, 4), decode=lambda: [part]
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 30)), max_size=40))
+def test_what_is_said_is_found_however_cues_overlap(cues: list[tuple[int, int]]) -> None:
+    """They are read in any order, as by seeks, some again, and some are forgotten."""
+    stream = SimpleNamespace(
+        index=2, language=None, metadata={}, disposition=av.stream.Disposition(0)
+    )
+    kept: deque[tuple[int, int]] = deque(maxlen=12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(words, "KEPT_MAX", kept.maxlen)
+        text = Words(stream)
+    for start, lasts in cues:
+        text.add(said(start, lasts, f"{start} {lasts}"))
+        if (start, lasts) not in kept:
+            kept.append((start, lasts))
+    for quarter in range(-1, 72):
+        there = [(start, lasts) for start, lasts in kept if start <= quarter < start + lasts]
+        there.sort(key=lambda cue: cue[0])
+        found = text.at(quarter / 4)
+        assert found == "\n".join(f"{start} {lasts}" for start, lasts in there)
 
 
 def test_of_several_each_says_its_own(tmp_path: Path) -> None:

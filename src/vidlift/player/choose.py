@@ -144,6 +144,12 @@ class Chooser:
         shown = self._film.shown_as(*(size or self.size))
         return fitting_scale(shown, area, scales=network_scales() or SCALES)
 
+    def fit(self, governor: Governor, area: tuple[int, int]) -> None:
+        """Have the governor fill an area."""
+        size, scale = self.size, self.scale(area)
+        if size == self.size:  # it may change in the other thread
+            governor.scale = scale
+
     def opening(self, screen: tuple[int, int]) -> tuple[int, int]:
         """Width and height of a window for the film, where a screen has room for it: what its
         largest pictures are made to, whatever it begins with."""

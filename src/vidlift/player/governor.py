@@ -30,7 +30,7 @@ from vidlift.stages.pair import Pair
 
 LATE = "late"
 SWITCHED_OFF = "switched off"
-TOO_SLOW = "no network is fast enough"
+TOO_SLOW = "super-resolution takes too long here"
 NO_TIME = "interpolation is not fast enough"
 NOT_ENLARGED = "window no larger than the picture"
 
@@ -46,6 +46,9 @@ SETTLE = 4
 LATE_MAX, LATE_WITHIN = 2, 5.0
 """How often the player may fall behind, and the seconds within which so many times are a reason
 to step down."""
+
+ON_THE_WAY = 3
+"""Pairs after a step for which the screen may still be busy with what was made before it."""
 
 CLIMB_AFTER = 2.0
 """Seconds on a rung before the next is tried."""
@@ -133,11 +136,11 @@ class Governor:
         """``ladder`` gives, by scale, plain interpolation and then dearer and dearer networks; for
         scale 1 what leaves pictures as they are.
 
-        ``now`` is the media time, minus infinity before playback begins; ``enough`` the seconds
+        ``now`` gives the media time, minus infinity before playback begins; ``enough`` the seconds
         of finished film at which a player that was late has caught up.
         """
         self._ladder = ladder
-        self._now = now
+        self.now = now
         self._enough = enough
         self.on = on
         """Whether the viewer wants super-resolution."""
@@ -188,8 +191,11 @@ class Governor:
         self._behind = False
         self._skips = 0
 
-    def choose(self, pair: Pair) -> Choice:
-        """The rung for this pair, and why not the network where it is the plain one."""
+    def choose(self, pair: Pair, *, missed: bool = False) -> Choice:
+        """The rung for this pair, and why not the network where it is the plain one.
+
+        ``missed``: since the last pair the screen had no time for a picture that was there.
+        """
         lasts = float(sum(frame.duration for frame in pair.frames)) * (2 if pair.alone else 1)
         if not all(frame.duration for frame in pair.frames):  # nobody knows
             lasts = self._enough
@@ -204,7 +210,7 @@ class Governor:
             self._step(rungs, time)
         assert self.rung is not None
         plain = self.plain()
-        in_time = self._in_time(self.rung, time)
+        in_time = self._in_time(self.rung, time, missed)
         if self.rung.scale == 1:
             return Choice(rung=self.rung, bypass=NOT_ENLARGED if scale == 1 else NO_TIME)
         if not self.on and rungs[-1] != plain:
@@ -213,12 +219,16 @@ class Governor:
             return Choice(rung=plain, bypass=TOO_SLOW if rungs[-1] != plain else None)
         return Choice(rung=self.rung) if in_time else Choice(rung=plain, bypass=LATE)
 
-    def _in_time(self, rung: Rung, time: float) -> bool:
-        """Whether a pair for that time can be made on a rung; it is noted where the player falls
-        behind, and has to catch up before the answer is yes again."""
-        in_hand, need = time - self._now(), self.estimate(rung)
+    def _in_time(self, rung: Rung, time: float, missed: bool) -> bool:
+        """Whether a pair for that time can be made on a rung. Where the player falls behind it is
+        noted, again and again while it stays so, and it has to catch up before the answer is yes.
+        """
+        in_hand, need = time - self.now(), self.estimate(rung)
         in_time = in_hand >= (max(self._ahead, need) if self._behind else need)
-        if not in_time and not self._behind:
+        last = max([self._since, *self._lates])
+        again = not self._behind or self._played - last >= LATE_WITHIN / LATE_MAX
+        missed = missed and self._played - self._since > ON_THE_WAY * self._lasts
+        if missed or (again and not in_time):
             self._lates.append(self._played)
         self._behind = not in_time
         return in_time
@@ -238,6 +248,12 @@ class Governor:
         """How much slower the machine is than when it was calibrated."""
         return self._load
 
+    @property
+    def enlarges(self) -> bool:
+        """Whether what comes is made larger, as far as is known. Other threads may look."""
+        too_slow = self.rung is not None and self.rung.scale == 1 != self._wanted[0]
+        return self.scale > 1 and not too_slow
+
     def plain(self) -> Rung:
         """Plain interpolation at the scale of the last choice."""
         return self._ladder(self._wanted[0])[0]
@@ -245,7 +261,7 @@ class Governor:
     def skip(self, pair: Pair) -> bool:
         """Whether even plain interpolation is too late: the pair's time has passed."""
         last = pair.second
-        passed = last.duration > 0 and self._now() >= float(last.pts + last.duration)
+        passed = last.duration > 0 and self.now() >= float(last.pts + last.duration)
         self._skips = self._skips + 1 if passed and self._skips < SKIPS_MAX else 0
         return self._skips > 0
 
@@ -348,7 +364,8 @@ class Governor:
             return
         if self._played - self._since >= PROVEN:
             self._held.pop(self.rung.name, None)
-        if at + 1 == len(rungs) or self._behind or self._played - self._since < CLIMB_AFTER:
+        settled = not (late or self._behind) and self._played - self._since >= CLIMB_AFTER
+        if at + 1 == len(rungs) or not settled:
             return
         above = rungs[at + 1]
         until, _ = self._held.get(above.name, (0.0, 0.0))

@@ -18,19 +18,10 @@ import numpy as np
 from vidlift.frame import Frame
 from vidlift.pipeline import Meter
 from vidlift.player.clock import AudioClock, Clock, WallClock
-from vidlift.player.governor import LATE
+from vidlift.player.leave import Leave, Open, OtherFilm, OtherSound, Quit, SeekTo
 from vidlift.player.schedule import NOT_BEGUN, Picture, Tally, is_over, wait_for
 from vidlift.player.sound import Feeder
-from vidlift.player.viewer import (
-    Leave,
-    Open,
-    OtherFilm,
-    OtherSound,
-    Quit,
-    SeekTo,
-    Span,
-    Viewer,
-)
+from vidlift.player.viewer import Span, Viewer
 from vidlift.sinks.events import Event
 from vidlift.sinks.window import Sprite
 
@@ -60,6 +51,9 @@ class Display(Protocol):
 
     @property
     def area(self) -> tuple[int, int]: ...
+
+    @property
+    def interval(self) -> float: ...
 
     def show(
         self, frame: Frame, *, beside: Frame | None = None, divider: float | None = None
@@ -231,7 +225,7 @@ class Loop:
                 rest = wait_for(waiting.frame, now=now)
                 if is_over(waiting.frame, now=now) and pictures.ready and not self._ended:
                     if self._advance(pictures):
-                        self._tally.drop(waiting.frame, LATE)
+                        self._tally.miss(waiting, interval=self._display.interval)
                         continue
                     self._waiting = waiting
                 if rest <= 0:
@@ -369,7 +363,7 @@ class Loop:
         before another place in this one, and quitting is final.
 
         The next seek goes on from where the one before it leads to, so does a step to another
-        film, and of films that are dropped together one is played after the other.
+        film or sound, and of films that are dropped together one is played after the other.
         """
         if leave is None or isinstance(self._away, Quit):
             return
@@ -384,10 +378,12 @@ class Loop:
             case Quit() | Open():
                 self._away = leave
             case SeekTo(time):
-                self._within = leave
+                if not isinstance(self._within, OtherSound):  # which goes there as well
+                    self._within = leave
                 self.position = self._span.inside(time)
-            case OtherSound():
-                self._within = leave
+            case OtherSound(step):
+                before = self._within.step if isinstance(self._within, OtherSound) else 0
+                self._within = OtherSound(before + step)
 
     def _cover(self) -> bool:
         """Lay over the film what the viewer is to see; whether that changed."""

@@ -7,7 +7,7 @@ is said.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 SYS = Path("/sys/class")
@@ -15,10 +15,7 @@ SYS = Path("/sys/class")
 
 def on_battery(sys: Path = SYS) -> bool:
     """Whether a battery is being emptied."""
-    return any(
-        _text(supply / "type") == "Battery" and _text(supply / "status") == "Discharging"
-        for supply in sorted(sys.glob("power_supply/*"))
-    )
+    return any(_text(supply / "type") == "Battery" for supply in _emptied(sys))
 
 
 class EnergyMeter:
@@ -48,17 +45,22 @@ class EnergyMeter:
         return self._joules
 
     def _counters(self) -> dict[Path, float]:
-        packages = self._sys.glob("powercap/intel-rapl:?")
-        found = {package: _number(package / "energy_uj") for package in sorted(packages)}
+        zones = sorted(self._sys.glob("powercap/intel-rapl:*"))
+        # The zone of the whole platform holds the packages, and theirs their cores and memory.
+        packages = [zone for zone in zones if _text(zone / "name").startswith("package")]
+        found = {package: _number(package / "energy_uj") for package in packages}
         return {package: count for package, count in found.items() if count is not None}
 
     def _battery_watts(self) -> float | None:
-        for supply in sorted(self._sys.glob("power_supply/*")):
-            if _text(supply / "status") == "Discharging":
-                power = _number(supply / "power_now")
-                if power is not None:
-                    return power / 1e6
-        return None
+        powers = (_number(supply / "power_now") for supply in _emptied(self._sys))
+        return next((power / 1e6 for power in powers if power is not None), None)
+
+
+def _emptied(sys: Path) -> Iterator[Path]:
+    """What feeds the machine and is being emptied; mice and the like have batteries as well."""
+    for supply in sorted(sys.glob("power_supply/*")):
+        if _text(supply / "scope") != "Device" and _text(supply / "status") == "Discharging":
+            yield supply
 
 
 def _text(path: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vidlift.errors import InputError, NetworkError, VidliftError
 from vidlift.player.film import Film
-from vidlift.player.viewer import Open, OtherFilm, Quit
+from vidlift.player.leave import Open, OtherFilm, Quit
 
 FAILURES = (InputError, NetworkError)
 """What is wrong with one film, and does not keep the next from being played."""

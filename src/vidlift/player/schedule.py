@@ -16,6 +16,11 @@ from vidlift.stages.pair import Pair
 
 LOADING = "its network is being loaded"
 LITTLE_GAIN = "little to gain"
+BUSY = "the screen was busy"
+TOO_MANY = "more than the screen shows a second"
+
+NEARLY = 0.98
+"""Share of the screen's interval that a frame may last less: rates are told in whole numbers."""
 
 NOT_BEGUN = -math.inf
 """The media time before playback begins: everything is early."""
@@ -34,6 +39,9 @@ class Picture:
 
     plain: Frame | None = None
     """The same by plain interpolation, where both are to be seen side by side."""
+
+    late: bool = False
+    """Whether its time had come before it was made."""
 
 
 Trial = Callable[[Pair], Iterator[Picture]]
@@ -76,6 +84,13 @@ class Tally:
         if len(self.drops) < self.NOTED_MAX:
             self.drops.append((round(float(frame.pts), 3), reason))
 
+    def miss(self, picture: Picture, *, interval: float) -> None:
+        """Drop a picture whose time was over when the screen was free for it. ``interval``: as
+        ``Window`` tells it."""
+        frame = picture.frame
+        too_many = 0 < frame.duration < NEARLY * interval
+        self.drop(frame, LATE if picture.late else TOO_MANY if too_many else BUSY)
+
 
 @dataclass(slots=True, kw_only=True)
 class Wish:
@@ -105,7 +120,7 @@ def enlarge(
     to nothing on a pair, that is interpolated, too. In a ``hurry``, after a seek, the first frame
     is given interpolated, early, before all else; so are the pictures of a ``trial``.
     """
-    first = True
+    first, busy = True, tally.dropped[BUSY]
     for pair in pairs:
         if first and trial is not None:
             yield from trial(pair)
@@ -113,7 +128,8 @@ def enlarge(
             for frame in pair.frames:
                 tally.drop(frame, LATE)
             continue
-        choice = governor.choose(pair)
+        before, busy = busy, tally.dropped[BUSY]
+        choice = governor.choose(pair, missed=busy > before)
         plain = governor.plain()
         choice = _worth_it(choice, plain, pair, gain)
         shelf.have(plain, pair)
@@ -168,5 +184,7 @@ def _make(
     if wish.side_by_side and choice.rung.scale == plain.scale > 1:
         other = shelf.take(plain, pair)
         beside = meter.note("bicubic beside", lambda: other.pair(pair.first, pair.second))
-    for index in range(len(pair.frames)):
-        yield Picture(frame=made[index], by=choice.rung.name, plain=beside[index])
+    now = governor.now()  # what is made may have to wait before it is taken
+    for index, frame in enumerate(pair.frames):
+        late = wait_for(frame, now=now) <= 0
+        yield Picture(frame=made[index], by=choice.rung.name, plain=beside[index], late=late)

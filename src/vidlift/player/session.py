@@ -14,6 +14,7 @@ from vidlift.player.account import Account
 from vidlift.player.choose import FRAMES_AHEAD, NO_SCREEN, Chooser
 from vidlift.player.film import Film
 from vidlift.player.governor import Governor
+from vidlift.player.leave import Leave, Open, OtherFilm, OtherSound, Quit, SeekTo
 from vidlift.player.loop import Loop
 from vidlift.player.opening import Opening
 from vidlift.player.options import PlayOptions
@@ -21,7 +22,7 @@ from vidlift.player.reel import FAILURES, Elsewhere, Reel, Stay
 from vidlift.player.schedule import NOT_BEGUN, enlarge
 from vidlift.player.snapshot import Album
 from vidlift.player.sound import Feeder
-from vidlift.player.viewer import Leave, Open, OtherFilm, OtherSound, Quit, SeekTo, Viewer
+from vidlift.player.viewer import Viewer
 from vidlift.receipt import Receipt
 from vidlift.sinks.speaker import Speaker
 from vidlift.sinks.window import Window
@@ -188,10 +189,10 @@ class Session:
             if lacking := labels.lacking(tracks, wanted):
                 self._account.warn(f"{film.name} has no {kind} {lacking}")
 
-    def _listen_on(self) -> None:
-        """Play the next of the film's tracks of sound."""
+    def _listen_on(self, step: int) -> None:
+        """Play another of the film's tracks of sound."""
         film = self._film
-        at = (film.sound_at + 1) % len(film.sounds)
+        at = (film.sound_at + step) % len(film.sounds)
         film.listen(at)
         self._sound = film.sounds[at]
         self._viewer.say(f"sound {labels.called(film.sounds, at)}")
@@ -202,7 +203,7 @@ class Session:
         leave = self._play_from(None)
         while isinstance(leave, SeekTo | OtherSound):
             if isinstance(leave, OtherSound):
-                self._listen_on()
+                self._listen_on(leave.step)
             assert self._loop is not None
             leave = self._play_from(self._loop.position)
         return leave
@@ -363,10 +364,8 @@ class Session:
         governor, viewer = self._governor, self._viewer
         governor.on = viewer.super_resolve
         if (area := self._area) is not None:
-            size = self._chooser.size
-            scale = self._chooser.scale(area)
-            if size == self._chooser.size:  # it may change in the other thread
-                governor.scale = scale
+            self._chooser.fit(governor, area)
+        viewer.enlarged = governor.enlarges
         if time.monotonic() >= self._power_seen + POWER_EVERY:
             self._power_seen = time.monotonic()
             governor.cap = self._chooser.cap()

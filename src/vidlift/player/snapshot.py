@@ -61,8 +61,12 @@ def save(picture: Picture | None, film: Film) -> str:
     _upright(made, turn(film.info.display_matrix)).save(png, "PNG")
     try:
         where, file = _new(name)
-        with file:
-            file.write(png.getbuffer())
+        try:
+            with file:
+                file.write(png.getbuffer())
+        except OSError:
+            where.unlink()
+            raise
     except OSError as error:
         return f"cannot write {name}.png: {error.strerror}"
     return f"saved {where}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from functools import partial
+from typing import Protocol
 
 from vidlift.player import overlay
 from vidlift.player.controls import CONTROLS, HELD, SEEKS, Control, key_list
+from vidlift.player.leave import Leave, Open, OtherFilm, OtherSound, Quit, SeekTo
 from vidlift.player.schedule import Wish
 from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer
 from vidlift.sinks.window import Sprite
@@ -30,41 +32,6 @@ INFO_EVERY = 0.5
 """Seconds between looks at the figures."""
 
 VOLUME_STEP = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Quit:
-    """The viewer has seen enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeekTo:
-    time: float
-    """Media time wanted, in seconds, inside the film or beyond its ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class OtherSound:
-    """The next of the film's tracks of sound."""
-
-
-@dataclass(frozen=True, slots=True)
-class OtherFilm:
-    step: int
-    """How many further in the list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    where: str
-    """A file or URL to play at once."""
-
-    then: tuple[str, ...] = ()
-    """Those to play after it."""
-
-
-Leave: TypeAlias = Quit | SeekTo | OtherSound | OtherFilm | Open
-"""Why the loop of a film should be left."""
 
 
 class Text(Protocol):
@@ -136,6 +103,9 @@ class Viewer:
         self.split = False
         """Whether the picture on the screen is one of two, side by side."""
 
+        self.enlarged = True
+        """Whether pictures are made larger, so that there is something to see side by side."""
+
         self.waits_for = ""
         """What is being waited for, shown where there is no other message."""
 
@@ -155,7 +125,9 @@ class Viewer:
         self._subtitled: bool | None = None if subtitles is None else subtitles != NONE
         """Whether the viewer chose to have any, for all films; None: what each asks for."""
 
-        self._info = self._help = False
+        self._panels: list[Control] = []
+        """The figures and the list of keys, as far as they are shown, the newest last."""
+
         self._message, self._message_until = "", 0.0
         self._bar_until = 0.0
         self._info_rows: tuple[overlay.Rows, float] = ((), 0.0)
@@ -243,7 +215,7 @@ class Viewer:
 
         def draw(
             key: tuple[object, ...], make: Callable[[], overlay.Rgba], at: tuple[int | None, int]
-        ) -> None:
+        ) -> Sprite:
             """Put a picture at a place, counted from the far edges where it is negative, or in
             the middle.
             """
@@ -261,6 +233,7 @@ class Viewer:
                     y += area[1] - height
                 found = Sprite(max(0, x), max(0, y), pixels)
             self._drawn[key] = found
+            return found
 
         if area[0] < 64 or area[1] < 64:
             return []
@@ -281,21 +254,18 @@ class Viewer:
                 (middle - area[0] - size, size),
             )
             draw(("vidlift",), lambda: overlay.label("Vidlift", size=size), (middle + size, size))
-        if self._info:
-            rows = self._figures(now)
-            top = size if not self.split else 5 * size
-            draw(
-                ("info", *rows),
-                lambda: overlay.panel(rows, size=size, room=(across, area[1] - top)),
-                (size, top),
-            )
-        if self._help:
-            keys = list(key_list())
-            draw(
-                ("help",),
-                lambda: overlay.panel(keys, size=size, room=(across, area[1] - size * 3 // 2)),
-                (-size, size),
-            )
+        beside = math.inf
+        for panel in self._panels[::-1]:
+            figures = panel is Control.INFO
+            rows = self._figures(now) if figures else tuple(key_list())
+            at = size if figures else -size, 5 * size if self.split else size
+            high = area[1] - at[1] - size // 2
+            make = partial(overlay.panel, rows, size=size, room=(across, high))
+            wide = draw((panel, *rows), make, at).pixels.shape[1]
+            if wide > beside:  # the newer takes its place
+                self._drawn.popitem()
+                self._panels.remove(panel)
+            beside = across - size - wide
         text = self.waits_for
         if now < self._message_until:
             text = self._message
@@ -306,11 +276,11 @@ class Viewer:
         if barred:
             x, y, _, _ = overlay.bar_box(area)
             end = "" if span.end is None else f" / {overlay.clock_text(span.end - span.start)}"
-            at = overlay.clock_text(time - span.start) + end
+            played = overlay.clock_text(time - span.start) + end
             share = span.share(time)
             draw(
-                ("bar", at, round(share * area[0])),
-                lambda: overlay.bar(share, at, area=area),
+                ("bar", played, round(share * area[0])),
+                lambda: overlay.bar(share, played, area=area),
                 (x, y),
             )
         return list(self._drawn.values())
@@ -369,17 +339,19 @@ class Viewer:
                 return self._anew(time, span)
             case Control.SPLIT:
                 self.wish.side_by_side = not self.wish.side_by_side
+                if self.wish.side_by_side and not self.enlarged:
+                    self.say("nothing to compare: the film is not enlarged")
                 return self._anew(time, span)
-            case Control.INFO:
-                self._info = not self._info
-            case Control.HELP:
-                self._help = not self._help
+            case Control.INFO | Control.HELP if control in self._panels:
+                self._panels.remove(control)
+            case Control.INFO | Control.HELP:
+                self._panels.append(control)
             case Control.WORDS:
                 self._next_subtitles()
             case Control.SOUND if self.sounds > 1 and self.saved:
                 self.say("the sound that is saved cannot change")
             case Control.SOUND if self.sounds > 1:
-                return OtherSound()
+                return OtherSound(1)
             case Control.SOUND:
                 self.say("no other sound")
             case Control.FULL_SCREEN:

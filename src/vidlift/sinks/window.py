@@ -112,6 +112,17 @@ class Window:
         )
         return max(1, width.value), max(1, height.value)
 
+    @property
+    def interval(self) -> float:
+        """Seconds from one picture of the screen to the next, where it tells and sets the pace;
+        else 0."""
+        if self._renderer is None or not self._about().flags & self._sdl.SDL_RENDERER_PRESENTVSYNC:
+            return 0.0
+        mode = self._sdl.SDL_DisplayMode()
+        at = max(0, self._sdl.SDL_GetWindowDisplayIndex(self._window))
+        told = self._sdl.SDL_GetCurrentDisplayMode(at, ctypes.byref(mode)) == 0
+        return 1 / mode.refresh_rate if told and mode.refresh_rate else 0.0
+
     def write(self, frame: Frame) -> None:
         """Show a frame; it is on the screen when this returns."""
         self.show(frame)
@@ -208,9 +219,13 @@ class Window:
             self._window, -1, sdl.SDL_RENDERER_PRESENTVSYNC
         ) or sdl.SDL_CreateRenderer(self._window, -1, sdl.SDL_RENDERER_SOFTWARE)
         self._check(self._renderer)
-        about = sdl.SDL_RendererInfo()
-        self._check(sdl.SDL_GetRendererInfo(self._renderer, ctypes.byref(about)) == 0)
-        self._in_software = bool(about.flags & sdl.SDL_RENDERER_SOFTWARE)
+        self._in_software = bool(self._about().flags & sdl.SDL_RENDERER_SOFTWARE)
+
+    def _about(self) -> Any:
+        """What the renderer says of itself."""
+        about = self._sdl.SDL_RendererInfo()
+        self._check(self._sdl.SDL_GetRendererInfo(self._renderer, ctypes.byref(about)) == 0)
+        return about
 
     def _upload(self, slot: str, frame: Frame) -> None:
         """Put a frame into one of the two textures, made anew where it does not fit."""

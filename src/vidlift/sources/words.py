@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import attrgetter
 from typing import Any
 
 import av
@@ -44,6 +48,7 @@ class Words:
         self.index: int = stream.index
         self.label = labels.of_stream(stream)
         self._cues: deque[Cue] = deque(maxlen=KEPT_MAX)
+        self._in_order = _InOrder(self._cues)
 
     def add(self, packet: Any) -> None:
         """Take in a packet of the stream. One that cannot be decoded says nothing."""
@@ -59,10 +64,26 @@ class Words:
         cue = Cue(start, start + lasts, "\n".join(filter(None, lines)))
         if cue.text and cue not in self._cues:  # read again after a seek
             self._cues.append(cue)
+            self._in_order = _InOrder(self._cues)
 
     def at(self, time: float) -> str:
         """What is said at a media time, the empty string where nothing is."""
-        return "\n".join(cue.text for cue in tuple(self._cues) if cue.start <= time < cue.end)
+        return "\n".join(cue.text for cue in self._in_order.at(time))
+
+
+class _InOrder:
+    """Cues in the order in which they begin; does not change."""
+
+    def __init__(self, cues: Iterable[Cue]) -> None:
+        self._cues = sorted(cues, key=attrgetter("start"))
+        self._starts = [cue.start for cue in self._cues]
+        self._ends = list(accumulate((cue.end for cue in self._cues), max))
+        """For each, when it and all before it have ended."""
+
+    def at(self, time: float) -> list[Cue]:
+        """Those that have begun and not ended."""
+        first, last = bisect_right(self._ends, time), bisect_right(self._starts, time)
+        return [cue for cue in self._cues[first:last] if time < cue.end]
 
 
 def of(container: InputContainer) -> tuple[Words, ...]:
