@@ -174,7 +174,7 @@ def _psnr(way: Upscaler, low: Planes, high: Planes) -> float:
     found = []
     for index in np.linspace(0, len(low) - 1, JUDGED).round().astype(int):
         made: NDArray[np.uint8] = way.luma(low[index][None])[0]
-        found.append(min(100.0, metrics.psnr(made, high[index])))
+        found.append(min(metrics.CEILING, metrics.psnr(made, high[index])))
     return float(np.mean(found))
 
 

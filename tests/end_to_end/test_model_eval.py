@@ -11,6 +11,7 @@ from PIL import Image
 
 from support.cli import vidlift
 from support.clips import make_clip
+from vidlift import metrics
 
 
 @pytest.fixture
@@ -43,11 +44,22 @@ def test_tables_and_a_report(data: Path, tmp_path: Path) -> None:
     assert films["h264-35"]["mean"]["psnr"] < films["clean"]["mean"]["psnr"]
 
 
+def test_pictures_that_come_out_whole_are_a_number(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "set" / "black.png")
+    report = tmp_path / "figures.json"
+    ended = vidlift("model", "eval", "bicubic-x2", "--data", tmp_path, "--report", report)
+    assert ended.code == 0
+    for network in json.loads(report.read_text())["networks"]:
+        assert network["pictures"]["set"]["psnr"] == metrics.CEILING
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
         (["--sets", "Set5"], 2, "no set Set5"),
         (["--streams", "h264"], 2, "no stream"),
+        (["--streams", ","], 2, "--streams names none"),
         (["--chart", "chart.png"], 2, "--time"),
         (["--report", "/nowhere/at/all.json"], 4, "cannot write"),
     ],

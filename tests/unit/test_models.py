@@ -20,7 +20,7 @@ from vidlift import models
 from vidlift.color import Siting
 from vidlift.descriptor import SCALES
 from vidlift.errors import ModelError
-from vidlift.models import check, graph, kernels
+from vidlift.models import cards, check, graph, kernels
 from vidlift.models.core import extract
 from vidlift.upscaler import Upscaler
 
@@ -237,6 +237,31 @@ class TestTheCatalogue:
         where.with_suffix(".json").write_text(content)
         with pytest.raises(ModelError, match=r"mine\.json is not a card"):
             models.card(where)
+
+    @pytest.mark.parametrize("before", [True, False])
+    def test_a_save_that_is_killed_halfway_gives_no_model_a_foreign_card(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+    ) -> None:
+        where, replace = tmp_path / "mine.json", Path.replace
+        old, new = models.kernel(scale=3), models.kernel(scale=2)
+        if before:
+            cards.save({"sha256": old.sha256}, where, model=old)
+
+        def killed(self: Path, target: Path) -> Path:
+            replace(self, target)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as broken:
+            broken.setattr(Path, "replace", killed)
+            with pytest.raises(KeyboardInterrupt):
+                cards.save({"sha256": new.sha256}, where, model=new)
+        mine = where.with_suffix(".onnx")
+        assert models.load(mine).descriptor == new.descriptor
+        if before:
+            with pytest.raises(ModelError, match=r"mine\.json is the card of another file"):
+                models.card(mine)
+        else:
+            assert models.card(mine) is None
 
     @pytest.mark.parametrize(
         ("name", "message"),

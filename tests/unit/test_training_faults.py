@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 
 import torch
+from pytorch_optimizer import Muon
 
 from support import trained
 from support.cli import vidlift
@@ -65,6 +67,37 @@ def test_a_run_that_diverges_stops_and_keeps_its_last_good_state(
     assert checkpoint.load(out / checkpoint.FILE).step == 2
     assert "NaN" not in (out / LOG).read_text()
     resumed = loop.train(tiny(), data=folder, out=out, on=MACHINE)
+    for name, weight in whole.average.items():
+        assert torch.equal(weight, resumed.average[name]), name
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_a_step_is_whole(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    whole = loop.train(tiny(), data=folder, out=tmp_path / "whole", on=MACHINE)
+    real, taken = Muon.step, []
+
+    def step(self: Muon) -> None:
+        taken.append(1)
+        if len(taken) == 4:
+            signal.raise_signal(number)
+        real(self)
+
+    def end(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, end)
+    try:
+        with monkeypatch.context() as slow:
+            slow.setattr(Muon, "step", step)
+            with pytest.raises(KeyboardInterrupt):
+                loop.train(tiny(), data=folder, out=tmp_path / "run", on=MACHINE)
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
+    assert checkpoint.load(tmp_path / "run" / checkpoint.FILE).step == 4
+    resumed = loop.train(tiny(), data=folder, out=tmp_path / "run", on=MACHINE)
     for name, weight in whole.average.items():
         assert torch.equal(weight, resumed.average[name]), name
 

@@ -72,6 +72,22 @@ def test_runs_are_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("signs", "unit"),
+    [([1], "code values"), ([-1], "minus dB"), ([1, -1, -1], "code values or minus dB")],
+)
+def test_a_chart_says_what_the_loss_is_counted_in(
+    tmp_path: Path, signs: list[int], unit: str
+) -> None:
+    require("charts")
+    runs = [tmp_path / f"r{number}" for number in range(len(signs))]
+    for run, sign in zip(runs, signs, strict=True):
+        run.mkdir()
+        Log(run, step=0).write(step=200, loss=20.0 * sign, seconds=9.0)
+    assert vidlift("model", "plot", *runs, tmp_path / "chart.svg").code == 0
+    assert f"loss, {unit} -->" in (tmp_path / "chart.svg").read_text()
+
+
+@pytest.mark.parametrize(
     ("loss", "psnr", "left", "text"),
     [
         (None, None, 59.6, "1:00 left"),

@@ -46,6 +46,12 @@ def test_a_picture_too_small_to_be_shrunk_is_passed_over(
     assert sources(folder, shrink=0.001) == ["made_0", "made_1", "made_2"]
 
 
+def test_a_folder_that_is_not_there_is_not_passed_over(folder: Path) -> None:
+    for other in (folder / "none", folder / "made_0.png"):
+        with pytest.raises(InputError, match=f"no folder {other}"):
+            pictures.load([folder, other], scale=2)
+
+
 def test_a_folder_of_small_pictures_alone_is_refused(tmp_path: Path) -> None:
     make_pictures(tmp_path, count=2, side=3)
     with pytest.raises(InputError, match=r"no picture in .* has 4 pixels on either side"):

@@ -153,7 +153,7 @@ def test_a_pruned_run_is_exported_and_gone_on_from(tmp_path: Path) -> None:
     assert vidlift(*command).code == 2
     ended = vidlift("model", "prune", big, tmp_path / "tier", "--to", "xs", "--data", folder)
     tier = checkpoint.load(tmp_path / "tier" / checkpoint.FILE)
-    assert f"plain-16x3 to {tier.recipe.architecture}; body layers" in ended.out
+    assert f"plain-16x3 to {tier.recipe.architecture}; taken out of the body: " in ended.out
     state = checkpoint.load(small / checkpoint.FILE)
     assert state.recipe.name == "t-plain-8x2", "an export would take the place of the whole one"
     assert export.export(state).descriptor.architecture == "plain-8x2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,20 @@ def test_a_loss_that_is_too_great_is_refused(folder: Path) -> None:
     training, held_out = dataset.split(folder, scale=2)
     with pytest.raises(ModelError, match="more than the -9 dB allowed"):
         quantize.quantize(loaded(folder), training[:4], held_out, max_loss=-9)
+
+
+def test_what_cannot_be_is_told_before_the_work(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "split", lambda *_args, **_more: pytest.fail("it was begun"))
+    command = ("model", "quantize", "s-x2", tmp_path, "--data", folder)
+    ended = vidlift(*command, "--max-loss", "nan")
+    assert ended.code == 2
+    assert "--max-loss" in ended.complaint
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    ended = vidlift(*command)
+    assert ended.code == 2
+    assert "vidlift[quantize]" in ended.complaint
 
 
 def loaded(folder: Path) -> models.Model:

@@ -107,12 +107,24 @@ def test_what_is_at_the_edge_is_taken(tmp_path: Path) -> None:
     assert len(architectures.build("plain-8x0", scale=2).body) == 0
 
 
-def test_a_recipe_that_is_no_text_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(None, "cannot read the recipe", id="missing"),
+        pytest.param(b'name = "\xff\xfe"\n', "UTF-8", id="no text"),
+        pytest.param(b'name = "t', "is not TOML", id="torn"),
+    ],
+)
+def test_a_recipe_that_cannot_be_read_is_an_input_that_cannot(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
     where = tmp_path / "r.toml"
-    where.write_bytes(b'name = "\xff\xfe"\n')
-    ended = vidlift("model", "train", where)
-    assert ended.code == 2
-    assert "UTF-8" in ended.complaint
+    if content is not None:
+        where.write_bytes(content)
+    for command in (("train",), ("distill", "--teacher", "s-x2")):
+        ended = vidlift("model", *command, where)
+        assert ended.code == 3
+        assert said in ended.complaint
 
 
 @pytest.mark.parametrize("name", ["../out", "", "a/b"])

@@ -58,10 +58,10 @@ def prune(
     except OSError as error:
         raise OutputError(f"cannot write into {folder}: {error.strerror}") from error
     checkpoint.save(folder / checkpoint.FILE, pruned.state)
-    layers = ", ".join(map(str, sorted(pruned.layers))) or "none"
+    layers = ", ".join(f"layer {layer + 1}" for layer in sorted(pruned.layers)) or "no layer"
     now = pruned.state.recipe.architecture
     out.print(
-        f"{folder}: {state.recipe.architecture} to {now}; body layers taken out: {layers}; "
+        f"{folder}: {state.recipe.architecture} to {now}; taken out of the body: {layers}; "
         f"{pruned.channels} channels left",
     )
     if found.held_out:

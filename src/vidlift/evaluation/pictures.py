@@ -79,8 +79,9 @@ def score(enlarge: Enlarge | Engine, folder: Path, *, scale: int) -> Score:
     take = enlarge if callable(enlarge) else through(_fitted(enlarge))
     found = cases(folder, scale)
     results = [(take(case.low), case.luma) for case in found]
+    psnrs = [metrics.psnr(*both, border=scale) for both in results]
     return Score(
-        psnr=float(np.mean([metrics.psnr(*both, border=scale) for both in results])),
+        psnr=float(np.mean(np.minimum(psnrs, metrics.CEILING))),
         ssim=float(np.mean([metrics.ssim(*both, border=scale) for both in results])),
         pictures=len(found),
         skipped=_too_small(folder, scale),

@@ -17,4 +17,6 @@ def machine(made: Mapping[str, Any]) -> str:
     units = ", ".join(made["units"]) or "no vector units known"
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     by = f"`{made['command']}`, {made['date']}; " if "command" in made else ""
-    return f"{by}{made['processor']}, {made['cores']} cores ({units}); {made['system']}; {versions}.\n"
+    return (
+        f"{by}{made['processor']}, {made['cores']} cores ({units}); {made['system']}; {versions}.\n"
+    )

@@ -74,11 +74,7 @@ def load(name_or_file: str | Path) -> Model:
     if interpolation == BICUBIC and scale in {str(s) for s in SCALES}:
         return kernel(scale=int(scale))
     where = path(name_or_file)
-    try:
-        data = _read(where)
-    except (OSError, EOFError, zlib.error) as error:
-        said = getattr(error, "strerror", None) or error
-        raise ModelError(f"cannot read {where}: {said}") from error
+    data = _read(where)
     if where.parent == _FOLDER and _is_its_cards(data, where):
         return _trusted(data, where=str(where))
     return from_bytes(data, where=str(where))
@@ -105,12 +101,26 @@ def describe(name_or_file: str | Path) -> Descriptor:
 
 
 def card(name_or_file: str | Path) -> dict[str, Any] | None:
-    """The card beside a model file, or None where there is none."""
-    return _card(path(name_or_file))
+    """The card beside a model file, or None where there is none.
+
+    Raises ``ModelError`` for one that cannot be read, or is of another file by its digest.
+    """
+    where = path(name_or_file)
+    said = _card(where)
+    if said is not None and "sha256" in said and not _is_its_cards(_read(where), where):
+        raise ModelError(
+            f"{_card_of(where)} is the card of another file than {where}; write both anew, or "
+            "remove it"
+        )
+    return said
+
+
+def _card_of(model: Path) -> Path:
+    return model.with_name(model.name.removesuffix(".gz")).with_suffix(".json")
 
 
 def _card(model: Path) -> dict[str, Any] | None:
-    where = model.with_name(model.name.removesuffix(".gz")).with_suffix(".json")
+    where = _card_of(model)
     if not where.is_file():
         return None
     try:
@@ -123,12 +133,16 @@ def _card(model: Path) -> dict[str, Any] | None:
 
 
 def _read(where: Path) -> bytes:
-    """The ONNX file, unpacked. Raises ``OSError`` and what ``gzip`` does."""
-    if where.name.endswith(_PACKED):
-        return gzip.decompress(where.read_bytes())
-    from vidlift.models import check  # which takes long to load
+    """The ONNX file, unpacked."""
+    try:
+        if where.name.endswith(_PACKED):
+            return gzip.decompress(where.read_bytes())
+        from vidlift.models import check  # which takes long to load
 
-    return check.read(where)
+        return check.read(where)
+    except (OSError, EOFError, zlib.error) as error:
+        said = getattr(error, "strerror", None) or error
+        raise ModelError(f"cannot read {where}: {said}") from error
 
 
 def _is_its_cards(data: bytes, where: Path) -> bool:

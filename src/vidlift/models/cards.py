@@ -49,11 +49,11 @@ def make(
 def save(card: Mapping[str, Any], where: Path, *, model: Model | None = None) -> None:
     """Write a card, and with it the model that it is of, as the same name with ``.onnx``.
 
-    Both are there whole, or what was there before is. Raises ``OutputError``.
+    Both are there whole, or what was there before is; a kill may leave the new model without its
+    card, or with the old one, which is then none of it. Raises ``OutputError``.
     """
-    contents = {where: (json.dumps(card, indent=2) + "\n").encode()}
-    if model is not None:
-        contents[where.with_suffix(".onnx")] = model.data
+    contents = {} if model is None else {where.with_suffix(".onnx"): model.data}
+    contents[where] = (json.dumps(card, indent=2) + "\n").encode()
     parts = {each: each.with_name(f"{each.name}.part") for each in contents}
     try:
         for each, data in contents.items():

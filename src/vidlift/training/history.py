@@ -47,7 +47,7 @@ class History:
 
     name: str
     loss: list[tuple[int, float, float]] = field(default_factory=list)
-    """Step, seconds so far, mean loss of the last steps in code values."""
+    """Step, seconds so far, mean loss of the last steps, in code values or minus dB."""
 
     psnr: list[tuple[int, float, float]] = field(default_factory=list)
     """Step, seconds so far, PSNR-Y on the validation split in dB."""

@@ -82,6 +82,7 @@ def write(
     try:
         whole = out.resolve()  # . has no name, and what a link names is replaced, not the link
         part, old = (whole.with_name(f".{whole.name}.{what}") for what in ("part", "old"))
+        _put_back(whole, old)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
@@ -94,16 +95,28 @@ def write(
             part.rename(whole)
             shutil.rmtree(old, ignore_errors=True)
         finally:
+            _put_back(whole, old)
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise OutputError(f"cannot write the pack {out}: {error.strerror or error}") from error
     return summary
 
 
+def _put_back(whole: Path, old: Path) -> None:
+    """Have a pack again that this write, or a killed one, moved aside and did not replace."""
+    if not whole.exists() and (old / NOTE).is_file():
+        old.rename(whole)
+
+
 def _check_place(out: Path) -> None:
     if not out.is_dir() and (out.exists() or out.is_symlink()):
         raise OutputError(f"cannot write the pack {out}: there is a file of that name")
-    if out.is_dir() and any(out.iterdir()) and not (out / NOTE).is_file():
+    there = [each.name for each in out.iterdir()] if out.is_dir() else []
+    # Names that begin with a dot are what desktops leave in every folder.
+    others = [
+        name for name in there if name != NOTE and not name.endswith(".npz") and name[0] != "."
+    ]
+    if others or (there and NOTE not in there):
         raise UsageError(f"{out} holds other things than a pack; give a folder of its own")
 
 

@@ -110,7 +110,11 @@ def degraded(high: NDArray[np.uint8], *, source: str, scale: int) -> Picture:
 
 def picture_files(folders: Sequence[Path], *, leave_out: Sequence[str] = ()) -> list[Path]:
     """The picture files under the folders, whatever the case of their endings, without those whose
-    names fit a pattern of ``leave_out``. Raises ``InputError`` where there is none."""
+    names fit a pattern of ``leave_out``. Raises ``InputError`` where there is none, and for a
+    folder that is not there."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"no folder {folder} to take pictures from")
     files = sorted(
         where
         for folder in folders

@@ -37,7 +37,7 @@ def draw(runs: Sequence[History], where: Path) -> None:
                 panel.plot(
                     places, values, color=color, linewidth=1.2, marker=marker, label=run.name
                 )
-    panels[0, 0].set_ylabel("loss, code values", color=INK)
+    panels[0, 0].set_ylabel(f"loss, {_units(runs)}", color=INK)
     panels[1, 0].set_ylabel("validation PSNR of luma, dB", color=INK)
     panels[1, 0].set_xlabel("steps", color=INK)
     panels[1, 1].set_xlabel("minutes", color=INK)
@@ -50,6 +50,12 @@ def draw(runs: Sequence[History], where: Path) -> None:
         figure.savefig(where, dpi=150)
     except (OSError, ValueError) as error:
         raise OutputError(f"cannot write the chart {where}: {error}") from error
+
+
+def _units(runs: Sequence[History]) -> str:
+    """What losses are counted in: only minus PSNR is below zero."""
+    units = {"minus dB" if run.loss[-1][2] < 0 else "code values" for run in runs}
+    return " or ".join(sorted(units))
 
 
 def _fit(panel: Any, runs: Sequence[History]) -> None:

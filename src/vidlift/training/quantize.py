@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -74,6 +75,7 @@ def quantize(
             "by its name, so give more"
         )
     _check_form(model)
+    check_extra()
     planes = _couples(_spread(calibration, CALIBRATION))
     before = psnr(model, held_out)
     found = None
@@ -87,6 +89,12 @@ def quantize(
         f"model {model.descriptor.name} loses {found.loss:.3f} dB in 8 bits, more than the "
         f"{max_loss:g} dB allowed; train it further, or allow more with --max-loss"
     )
+
+
+def check_extra() -> None:
+    """Raises ``UsageError`` where NNCF is missing."""
+    if find_spec("nncf") is None:
+        raise UsageError("quantisation needs the extra `vidlift[quantize]`, not installed")
 
 
 def _check_form(model: Model) -> None:
@@ -124,12 +132,8 @@ def _by_nncf(model: Model, planes: Sequence[NDArray[np.uint8]], in_float: tuple[
     descriptor = replace(model.descriptor, name=f"{model.descriptor.name}-int8")
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # of its own imports
-        try:
-            import nncf
-        except ImportError:
-            raise UsageError(
-                "quantisation needs the extra `vidlift[quantize]`, not installed"
-            ) from None
+        import nncf
+
         nncf.set_log_level(logging.ERROR)
         made: Any = nncf.quantize(
             graph,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vidlift.descriptor import SCALES, TIERS
-from vidlift.errors import UsageError
+from vidlift.errors import InputError, UsageError
 from vidlift.training import architectures
 
 OPTIMIZERS = ("muon", "adam")
@@ -182,11 +182,11 @@ def read(where: Path, **changes: Any) -> Recipe:
     try:
         content = tomllib.loads(where.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"cannot read the recipe {where}: {error.strerror}") from error
+        raise InputError(f"cannot read the recipe {where}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{where} is not TOML, which is text in UTF-8: {error}") from error
+        raise InputError(f"{where} is not TOML, which is text in UTF-8: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where} is not TOML: {error}") from error
+        raise InputError(f"{where} is not TOML: {error}") from error
     recipe = parse({**content, **changes}, where=str(where))
     _check_tier(recipe, where)
     return recipe

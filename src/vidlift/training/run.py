@@ -27,6 +27,7 @@ from vidlift.training.patches import Batch, GatheredPatches, Patches
 from vidlift.training.ranks import ALONE, Ranks
 from vidlift.training.recipe import Recipe
 from vidlift.training.replay import Moving, Replay
+from vidlift.training.signals import held_back
 
 
 class Run:
@@ -81,22 +82,24 @@ class Run:
         loss = self._gradient(self._patches(self.step))
         self._ranks.average([p.grad for p in self._learning if p.grad is not None])
         nn.utils.clip_grad_norm_(self._learning, self._recipe.clip)
-        self.whole = False
-        self._optimizer.step()
-        self.step += 1
-        with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self._average.parameters()),
-                list(self._network.parameters()),
-                _follow(self.step, self._recipe),
-            )
-        self.seconds += time.perf_counter() - start
-        self.whole = True
+        with held_back():
+            self.whole = False
+            self._optimizer.step()
+            self.step += 1
+            with torch.no_grad():
+                torch._foreach_lerp_(
+                    list(self._average.parameters()),
+                    list(self._network.parameters()),
+                    _follow(self.step, self._recipe),
+                )
+            self.seconds += time.perf_counter() - start
+            self.whole = True
         return loss.detach()
 
     def _repeated(self, replay: Replay) -> Tensor:
-        loss = replay(self.step)
-        self.step += 1
+        with held_back():
+            loss = replay(self.step)
+            self.step += 1
         self.seconds = time.perf_counter() - self._since
         return loss
 
