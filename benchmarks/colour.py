@@ -80,16 +80,18 @@ def main() -> None:
     where = RESULTS / "colour.json"
     done = {each.sha256: each for each in report.load(where)} if where.exists() else {}
     found = []
-    for scale in options.scales:
+    for scale in SCALES:
         for subject in _subjects(options.peers, scale):
             figures = report.about(subject, scale=scale)
             if figures.sha256 not in usual or not domination.in_range(figures):
                 continue
             if figures.sha256 not in done:
+                if scale not in options.scales:
+                    continue
                 sys.stderr.write(f"{subject.name}\n")
                 done[figures.sha256] = _measured(subject, figures, tests)
+                report.save(where, list(done.values()), made=machine.about())
             found.append(done[figures.sha256])
-            report.save(where, list(done.values()), made=machine.about())
     page = _page(usual, found)
     where.with_suffix(".md").write_text(page)
     sys.stdout.write(page)

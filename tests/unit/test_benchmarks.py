@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from vidlift.evaluation import report
+from vidlift.descriptor import SCALES
+from vidlift.evaluation import report, sets, subjects
 from vidlift.evaluation.clips import ClipScore, SetScore
-from vidlift.evaluation.domination import Verdict
+from vidlift.evaluation.domination import CLIPS, PICTURES, STREAM, Verdict
 from vidlift.evaluation.pictures import Score
 from vidlift.evaluation.report import Figures
 
@@ -28,7 +30,7 @@ def benchmark(name: str) -> ModuleType:
     return module
 
 
-quality, domination = benchmark("quality"), benchmark("domination")
+quality, domination, colour = map(benchmark, ("quality", "domination", "colour"))
 
 SCORE = Score(psnr=30.0, ssim=0.9, pictures=1)
 CLIP = SetScore(mean=ClipScore(**dict.fromkeys(ClipScore.__dataclass_fields__, 30.0)), clips={})
@@ -101,3 +103,28 @@ def test_quality_that_is_taken_for_granted_is_named() -> None:
     measured = [figures("b"), Figures(name="c", tier="m", scale=4, setup="openvino bf16")]
     found = domination.granted(verdicts, measured)
     assert found == ["b in mixed", "c in mixed"]
+
+
+def test_a_page_of_colour_keeps_the_scales_that_are_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = {scale: subjects.load(f"bicubic-x{scale}") for scale in SCALES}
+
+    def scored(found: Figures) -> Figures:
+        return replace(
+            found, pictures=dict.fromkeys(PICTURES, SCORE), clips={CLIPS: {STREAM: CLIP}}
+        )
+
+    monkeypatch.setattr(colour, "RESULTS", tmp_path)
+    monkeypatch.setattr(sets, "find", lambda *_: [])
+    monkeypatch.setattr(colour, "_subjects", lambda _, scale: [networks[scale]])
+    monkeypatch.setattr(colour, "_measured", lambda _subject, found, _tests: scored(found))
+    usual = [scored(report.about(each, scale=scale)) for scale, each in networks.items()]
+    report.save(tmp_path / "quality.json", usual, made={})
+    report.save(tmp_path / "speed.json", [], made={})
+    for scale in (2, 4):
+        given = ["colour.py", "--data", "D", "--peers", "P", "--scales", str(scale)]
+        monkeypatch.setattr(sys, "argv", given)
+        colour.main()
+    page = (tmp_path / "colour.md").read_text()
+    assert [f"bicubic-x{scale}" in page for scale in SCALES] == [True, False, True]

@@ -105,7 +105,7 @@ def _print(target: Path, summary: Summary) -> None:
         f"{len(summary.skipped)} skipped",
     )
     if summary.full:
-        out.print("  the limit is reached: what was left of the files was not looked at")
+        out.print("  the limit is reached: the rest of the files is not in it")
     if not summary.held_out:
         warn(
             "none of these sources falls into the validation split, one in twenty on average: "

@@ -80,6 +80,8 @@ def evaluate(
     found = [subjects.load(model) for model in models]
     tests = test_sets.find(data, _names(sets))
     sent = [all_streams.parse(name) for name in _names(streams)]
+    if not sent:
+        raise UsageError(f"--streams names none: give {all_streams.CLEAN}, or others beside it")
     if precision not in runtimes.PRECISIONS:
         raise UsageError(f"precision {precision!r} is none of {', '.join(runtimes.PRECISIONS)}")
     check_chart(chart)

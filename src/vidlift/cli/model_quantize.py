@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from vidlift.cli.console import out
 from vidlift.cli.model_train import check_folder, need_torch
+from vidlift.errors import UsageError
 
 
 def quantize(
@@ -33,11 +35,14 @@ def quantize(
     compute in it as they are told.
     """
     need_torch()
+    if math.isnan(max_loss):
+        raise UsageError(f"--max-loss is a number of dB, got {max_loss}")
     check_folder(folder)
     from vidlift import models
     from vidlift.training import dataset, export
     from vidlift.training import quantize as quantizing
 
+    quantizing.check_extra()
     loaded = models.load(model)
     training, held_out = dataset.split(data, scale=loaded.descriptor.scale)
     made = quantizing.quantize(loaded, training, held_out, max_loss=max_loss)
