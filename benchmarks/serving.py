@@ -217,8 +217,8 @@ def _page(found: dict[str, Any]) -> str:
         "# Serving a library",
         "",
         f"{tables.machine(found['machine'])}Server and load share its cores. Segments of",
-        f"{SEGMENT // 1000} kB and lists of some kB over {CONNECTIONS} connections; then {PLAYERS} players, each a segment every "
-        f"{SEGMENT_SECONDS:.0f} s.",
+        f"{SEGMENT // 1000} kB and lists of some kB over {CONNECTIONS} connections; then",
+        f"{PLAYERS} players, each a segment every {SEGMENT_SECONDS:.0f} s.",
         "",
         "| | segments/s | MB/s | lists/s | players: late of | median, 99th, longest ms | MB held |",
         "|---|--:|--:|--:|--:|--:|--:|",
