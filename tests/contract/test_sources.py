@@ -72,6 +72,9 @@ SOURCES: dict[str, Maker] = {
     "file, h264 ts": from_file(FileSource, "a.ts", start=Fraction(10)),
     "file, mpeg4 avi": from_file(FileSource, "a.avi", **MPEG4),
     "file, uneven mkv": from_file(FileSource, "a.mkv", times=UNEVEN),
+    "file, mkv from before zero": from_file(
+        FileSource, "a.mkv", start=Fraction(-1, 6), muxing={"avoid_negative_ts": "disabled"}
+    ),
     "file, 10 bit hevc": from_file(FileSource, "a.mp4", **HEVC10),
     "file, 4:2:2": from_file(FileSource, "a.mkv", pix_fmt="yuv422p"),
     "file, 4:4:4 odd": from_file(FileSource, "a.mkv", pix_fmt="yuv444p", width=51, height=35),

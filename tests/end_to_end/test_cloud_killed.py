@@ -66,7 +66,7 @@ def check(title: Title, undisturbed: Title) -> None:
 
 
 _KILLED = """
-import os, signal, sys
+import os, pathlib, signal, sys
 from vidlift.cloud import journal, publish
 from vidlift.cloud.publish import PublishOptions
 from vidlift.jobs import notes
@@ -94,6 +94,11 @@ elif when == "before it has its name":
     publish._appear = die
 elif when == "before the notes are gone":
     publish.forget = die
+elif when in ("before master.m3u8", "before vidlift.json"):
+    move = pathlib.Path.replace
+    def replace(self, target):
+        return die() if self.name == when.split()[1] else move(self, target)
+    pathlib.Path.replace = replace
 publish.publish(
     clip, library, PublishOptions(rungs=(32, 48), overwrite=len(sys.argv) > 4), report=report
 )
@@ -151,6 +156,23 @@ def test_killed_while_it_replaces_another(clip: Path, undisturbed: Title, tmp_pa
         assert (title.card, contents(title)) == (old.card, before), "the old one is untouched"
     title = publish(clip, library, replace(OPTIONS, overwrite=True))
     assert title.card["version"] == undisturbed.card["version"]
+    assert [path.name for path in library.iterdir()] == ["film"]
+
+
+@pytest.mark.parametrize("when", ["before master.m3u8", "before vidlift.json"])
+def test_killed_as_it_takes_the_place_of_another(
+    when: str, clip: Path, undisturbed: Title, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    publish(clip, library, PublishOptions(rungs=(40,), whole_file=False))
+    killed(clip, library, when, "--overwrite")
+    seen: list[Progress] = []
+    title = publish(clip, library, replace(OPTIONS, overwrite=True), report=seen.append)
+    assert seen == [], "what is finished is not made again"
+    old, new = contents(title), contents(undisturbed)
+    assert {name: old.get(name) for name in new} == new
+    assert title.card["version"] == undisturbed.card["version"]
+    assert title.card["version"] in (title.folder / "master.m3u8").read_text()
     assert [path.name for path in library.iterdir()] == ["film"]
 
 

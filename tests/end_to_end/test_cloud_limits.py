@@ -358,6 +358,7 @@ def test_what_cannot_be_served_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        ([""], "a path in a library"),
         (["../film"], "a path in a library"),
         (["https://x.example/film"], "a path in a library"),
         (["film", "--depth", "3"], "'film' has 1 folders, 3 cannot be covered"),

@@ -16,6 +16,7 @@ from threading import Lock, Thread
 import m3u8
 import pytest
 
+from support.cli import vidlift
 from support.clips import make_clip
 from vidlift.client.hls import HlsFilm
 from vidlift.cloud.live import LiveOptions, go_live
@@ -99,6 +100,12 @@ def test_a_stream_of_others_is_told_the_way(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"https://example\.org/live/master\.m3u8 is .* a pipe"):
         go_live(source, tmp_path / "library", OPTIONS)
     assert not (tmp_path / "library").exists()
+
+
+def test_no_library_at_all(tmp_path: Path) -> None:
+    ended = vidlift("cloud", "live", tmp_path / "film.ts", "")
+    assert ended.code == 2
+    assert "a folder is wanted as the library, got ''" in ended.complaint
 
 
 def test_a_title_on_demand_is_not_overwritten(clip: Path, tmp_path: Path) -> None:

@@ -27,9 +27,11 @@ from vidlift.cloud.playlists import media_playlist
 from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
 from vidlift.cloud.sounds import write_sounds
+from vidlift.sinks.file import CODECS
 from vidlift.sinks.gop import GOP_CODECS
 from vidlift.sources.file import FileSource
 from vidlift.sources.hls import HlsSplit
+from vidlift.video import ContentLight
 
 RATE = Fraction(6)
 FRAMES = 60
@@ -92,6 +94,35 @@ def test_a_film_is_published_from_its_own_size_in_ten_bits(tmp_path: Path) -> No
         data = rendition(title, title.renditions[0]["playlist"])
         with closing(FileSource(BytesIO(data))) as source:
             assert source.info.bits == bits
+
+
+HDR10 = (
+    "log-level=none:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
+    "WP(15635,16450)L(10000000,50):max-cll=1000,400"
+)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_screen_a_film_was_graded_on_is_told(codec: str, tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "hdr.mkv",
+        frames=FRAMES,
+        rate=RATE,
+        codec="libx265",
+        pix_fmt="yuv420p10le",
+        options={"x265-params": HDR10},
+    )
+    title = publish(clip, tmp_path / "library", PublishOptions(rungs=(48,), codec=codec))
+    rung = title.renditions[0]
+    with closing(FileSource(clip)) as film:
+        wanted = film.info
+    assert wanted.light == ContentLight(max_content=1000, max_average=400)
+    for entry in (title.folder / rung["file"], BytesIO(rendition(title, rung["playlist"]))):
+        with closing(FileSource(entry)) as source:
+            assert source.info.light == wanted.light
+            assert source.info.mastering is not None
+            found = float(source.info.mastering.luminance[1])
+            assert found == pytest.approx(1000)
 
 
 @pytest.fixture(scope="module")

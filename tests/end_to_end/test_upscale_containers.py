@@ -346,6 +346,18 @@ class TestTimesBelowZero:
         with av.open(str(output)) as out:
             assert len(list(out.decode(video=0))) == 24
 
+    @BOTH
+    def test_matroska_loses_no_picture(self, container: str, tmp_path: Path) -> None:
+        """FFmpeg tells no times before zero of it."""
+        raw = {"avoid_negative_ts": "disabled"}
+        film = make_clip(tmp_path / "film.mkv", frames=24, start=Fraction(-1, 4), muxing=raw)
+        output = tmp_path / f"out.{container}"
+        receipt = upscale_file(film, output, FAST)
+        assert [said for said in receipt.warnings if "0.250 s later" in said], receipt.warnings
+        assert (receipt.frames_out, receipt.dropped) == (24, {})
+        assert verify(film, output).frames == 24
+        assert _begins(output) == pytest.approx([0.0, 0.25], abs=0.03)
+
     def test_what_begins_at_zero_or_later_stays(self, tmp_path: Path) -> None:
         clip = make_clip(tmp_path / "clip.mp4", start=Fraction(1, 24))
         receipt = upscale_file(clip, tmp_path / "out.mp4", FAST)

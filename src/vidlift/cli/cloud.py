@@ -176,7 +176,7 @@ def live(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="A file, played at its own pace; - is a pipe.")
     ],
-    library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="A folder of titles.")],
+    library: Annotated[str, typer.Argument(metavar="LIBRARY", help="A folder of titles.")],
     *,
     rungs: Annotated[
         str, typer.Option(metavar="180,270,…", help="Sizes, by the shorter side of the picture.")
@@ -189,7 +189,7 @@ def live(
 
     A list of the newest segments slides along; `serve` or any web server delivers it meanwhile.
     """
-    from vidlift.cloud.library import title_name
+    from vidlift.cloud.library import library_folder, title_name
     from vidlift.cloud.live import LiveOptions, go_live
 
     if source == "-" and sys.stdin is None:
@@ -201,7 +201,7 @@ def live(
         window=window,
         pace=source != "-",
     )
-    where = library / title_name(name)
+    where = library_folder(library) / title_name(name)
 
     def tell(count: int, _time: Fraction) -> None:
         if count == 1:

@@ -117,6 +117,13 @@ def _can_be_sent(text: str) -> bool:
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
+def library_folder(library: str | Path) -> Path:
+    """The folder to publish into. Raises ``UsageError`` for an empty name, which means none."""
+    if library == "":
+        raise UsageError("a folder is wanted as the library, got ''; . is this one")
+    return Path(library)
+
+
 def title_name(text: str) -> str:
     """A name fit for a folder and a URL: small letters, digits and hyphens."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()

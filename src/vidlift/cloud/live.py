@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 from vidlift.cloud.broadcast import SEGMENT, Broadcast, Laddered, LiveOptions
 from vidlift.cloud.feed import Listener, Pipe
-from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
+from vidlift.cloud.library import CARD, MASTER, Title, library_folder, read_title, title_name
 from vidlift.errors import OutputError, UsageError
 from vidlift.jobs.notes import alone, gone_if_empty
 from vidlift.sources.onward import Onward
@@ -65,7 +65,7 @@ def go_live(
             f"{url[1]}://{url[2]} is an address, and a file or a pipe is wanted: another program "
             "fetches it and writes MPEG-TS or Matroska into `vidlift cloud live - LIBRARY`"
         )
-    where = Path(library) / title_name(options.name)
+    where = library_folder(library) / title_name(options.name)
     if not _is_free(where):
         raise OutputError(f"{where} is there already, and is no live title")
     with ExitStack() as stack:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +19,7 @@ from vidlift.cloud.card import make_card, needless_rungs, rendition
 from vidlift.cloud.gain import GainMeter, networks
 from vidlift.cloud.journal import Journal, forget, open_journal
 from vidlift.cloud.ladder import LADDER, SHORTEST, Rung, brought_down, made_even, rungs
-from vidlift.cloud.library import CARD, MASTER, Title, read_title, title_name
+from vidlift.cloud.library import CARD, MASTER, Title, library_folder, read_title, title_name
 from vidlift.cloud.pack import GOP, SEGMENT, Packer
 from vidlift.cloud.pictures import write_poster, write_thumbnails
 from vidlift.cloud.playlists import media_playlist
@@ -34,7 +34,7 @@ from vidlift.sources import is_url, opened_file, shown_name
 from vidlift.sources.file import FileSource
 from vidlift.sources.survey import damage_of
 
-FORMAT = 6
+FORMAT = 7
 """Raised when what is published of the same video with the same options becomes another thing."""
 
 
@@ -97,10 +97,8 @@ def publish(
     nothing. Raises the errors of ``vidlift.errors``.
     """
     options = options or PublishOptions()
-    if library == "":
-        raise UsageError("a folder is wanted as the library, got ''; . is this one")
     name = title_name(options.name or _stem(str(video)))
-    where = Path(library) / name
+    where = library_folder(library) / name
     identity = _identity(video, options)
     version = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     there = read_title(where)
@@ -111,7 +109,8 @@ def publish(
         raise OutputError(f"{where} is there already, {kind}; --overwrite replaces a title")
     work = where.with_name(f".{name}.vidlift-job")
     with _writing(where), gone_if_empty(where), open_journal(work, identity, version) as journal:
-        _make(video, name, options, journal, report)
+        if not _placed(journal, where):
+            _make(video, name, options, journal, report)
         _appear(journal, where, old=there)
     title = read_title(where)
     assert title is not None
@@ -278,6 +277,12 @@ def _writing(where: Path) -> Iterator[None]:
         ) from error
 
 
+def _placed(journal: Journal, where: Path) -> bool:
+    """Whether the finished version has its folder in the title, and the card not yet its place."""
+    moved = not any(journal.content.iterdir()) and (where / journal.content.name).is_dir()
+    return moved and (journal.folder / CARD).is_file()
+
+
 def _appear(journal: Journal, where: Path, *, old: Title | None) -> None:
     """Give the finished title its name.
 
@@ -291,10 +296,12 @@ def _appear(journal: Journal, where: Path, *, old: Title | None) -> None:
         forget(where)
     else:
         target = where / version
-        shutil.rmtree(target, ignore_errors=True)
-        journal.content.replace(target)
+        if not _placed(journal, where):
+            shutil.rmtree(target, ignore_errors=True)
+            journal.content.replace(target)
         for name in (MASTER, CARD):
-            (journal.folder / name).replace(where / name)
+            with suppress(FileNotFoundError):  # it has its place already
+                (journal.folder / name).replace(where / name)
         sync(where)
         kept = {version, old.card.get("version")}
         for folder in where.iterdir():

@@ -52,7 +52,7 @@ class Keys:
         Raises ``UsageError`` for a path that has fewer, or that no server would give.
         """
         parts = [part for part in path.split("/") if part]
-        if any(not _PLAIN.fullmatch(part) for part in parts):
+        if not path or any(not _PLAIN.fullmatch(part) for part in parts):
             raise UsageError(f"a path in a library is signed, like film/master.m3u8; got {path!r}")
         depth = len(parts) if depth is None else depth
         if not 0 <= depth <= min(len(parts), 99):

@@ -17,7 +17,7 @@ import av
 
 from vidlift.errors import OutputError, UsageError
 from vidlift.frame import Frame
-from vidlift.sinks.file import X265_NARROW, to_picture
+from vidlift.sinks.file import CODECS, X265_NARROW, to_picture
 from vidlift.sinks.threads import ordinary_threads
 from vidlift.video import VideoInfo
 
@@ -168,9 +168,7 @@ class GopEncoder:
         if info.bits not in codec.bits or info.layout != "yuv420p":
             raise UsageError(f"{options.codec} groups hold no {info.layout} of {info.bits} bits")
         self._format = "yuv420p" if info.bits == 8 else "yuv420p10le"
-        settings = {**codec.options, "flags": "+global_header"}
-        if codec.encoder == "libx265" and info.width < X265_NARROW:
-            settings["x265-params"] += ":cutree=0"
+        settings = {**codec.options, "flags": "+global_header", **_own(info, options.codec)}
         if options.kbps is None:
             settings["crf"] = str(options.quality)
         else:
@@ -235,3 +233,21 @@ class GopEncoder:
                     key=packet.is_keyframe,
                 )
             )
+
+
+def _own(info: VideoInfo, codec: str) -> dict[str, str]:
+    """The option that takes the encoder's own list, with what this video adds to it.
+
+    Nothing for VP9, which has no words for HDR10 side data.
+    """
+    if codec not in CODECS:
+        return {}
+    name = CODECS[codec].parameters
+    added = CODECS[codec].hdr(info)
+    if codec == "hevc" and info.width < X265_NARROW:
+        added["cutree"] = "0"
+    words = [
+        GOP_CODECS[codec].options.get(name),
+        *(f"{key}={value}" for key, value in added.items()),
+    ]
+    return {name: ":".join(word for word in words if word)} if any(words) else {}

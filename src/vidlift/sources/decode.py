@@ -98,7 +98,7 @@ def describe(stream: VideoStream, first: av.VideoFrame, converter: Converter) ->
         layout=converter.layout,
         codec=codec,
         time_base=stream.time_base,
-        rate=_rate(stream),
+        rate=rate_of(stream),
         frames=stream.frames or None,
         bit_rate=_bit_rate(stream),
         quantizer=quantizer(first),
@@ -117,7 +117,7 @@ MAX_RATE = 480
 """Frames per second above which a rate is not believed."""
 
 
-def _rate(stream: VideoStream) -> Fraction | None:
+def rate_of(stream: VideoStream) -> Fraction | None:
     """The average rate. Where Matroska says none, FFmpeg gives the inverse of the unit instead."""
     found = stream.average_rate or stream.guessed_rate
     return found if found is not None and found <= MAX_RATE else None

@@ -21,6 +21,9 @@ from vidlift.video import VideoInfo
 GUESSED = 16
 """Pictures by which it is seen whether guessed times are in order."""
 
+EARLY = 32
+"""Pictures before time zero, at most, whose times are found: they are held meanwhile."""
+
 
 class Pictures:
     """The frames of one video stream. See ``Source`` for what it promises.
@@ -76,8 +79,9 @@ class Pictures:
     def _timed(self, pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         """Pictures of AVI, which has no times of its own: FFmpeg guesses them, out of order where
         there are B-frames; they are then shown in the rhythm in which they were decoded."""
-        if self._stream.container.format.name != "avi":
-            yield from pictures
+        kind = self._stream.container.format.name
+        if kind != "avi":
+            yield from self._early(pictures) if kind.startswith("matroska") else pictures
             return
         first = list(islice(pictures, GUESSED))
         guessed, decoded = [p.pts for p in first], [p.dts for p in first if p.dts is not None]
@@ -93,6 +97,22 @@ class Pictures:
                 before, at = before + step, at + step
             picture.pts = at
             yield picture
+
+    def _early(self, pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """Pictures of Matroska, of which FFmpeg tells no times before zero: such pictures lie
+        before the first that has a time as their rate says."""
+        first: list[av.VideoFrame] = []
+        for picture in pictures:
+            first.append(picture)
+            if picture.pts is not None or len(first) > EARLY:
+                break
+        if first and first[-1].pts is not None:
+            zero, unit = first[-1].pts, first[-1].time_base or Fraction(1, 1000)
+            rate = decode.rate_of(self._stream)
+            step = 1 / (rate * unit) if rate else Fraction(first[-1].duration or 1)
+            for places, picture in enumerate(reversed(first[:-1]), start=1):
+                picture.pts = zero - round(places * step)
+        yield from chain(first, pictures)
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         while True:
