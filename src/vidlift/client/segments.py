@@ -121,6 +121,10 @@ class Fetcher:
         """Whether a copy is at hand that may be used without asking."""
         return self._cache.is_fresh(key_of(segment.resource))
 
+    def now(self) -> float:
+        """Seconds by a clock that never stands."""
+        return self._clock()
+
     def pause(self, seconds: float) -> None:
         """Wait, unless all of it is stopped."""
         (self._wait or partial(rest, self._stopped))(seconds)

@@ -285,13 +285,14 @@ class Track:
             if away >= VANISHED_MAX:
                 raise NetworkError(f"{shown(media.url)}: nothing new for {away:.0f} s")
             rest = min(max(0.5, media.target / 2), REST_MAX)
+            since = self.fetcher.now()
             self.fetcher.pause(rest)
-            away += rest
             try:
                 media, anew = self._list(at, anew=True), True
             except (NetworkError, InputError):  # what comes for a moment may be an error page
                 if self.fetcher.stopped:
                     raise
+            away += max(rest, self.fetcher.now() - since)  # a silent server takes its time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
