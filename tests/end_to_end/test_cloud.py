@@ -100,6 +100,21 @@ def test_no_library_at_all(published: Title, tmp_path: Path) -> None:
     assert "library" in ended.complaint
 
 
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--name", "no name for a title can be made of ''"),
+        ("--gain", "no tier ''"),
+        ("--bitrate", "--bitrate ''"),
+        ("--rungs", "--rungs ''"),
+    ],
+)
+def test_an_option_without_a_value(option: str, says: str, tmp_path: Path) -> None:
+    ended = vidlift("cloud", "publish", tmp_path / "film.mp4", tmp_path / "library", option, "")
+    assert ended.code == 2
+    assert says in ended.complaint
+
+
 def test_the_peak_of_a_rung_is_no_less_than_its_mean(published: Title) -> None:
     for rendition in published.renditions:
         assert rendition["peak_bits_per_second"] >= rendition["bits_per_second"]

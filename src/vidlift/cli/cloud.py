@@ -294,7 +294,7 @@ def _numbers(text: str, option: str) -> list[int]:
 
 def _rates(text: str | None) -> dict[int, int]:
     found = {}
-    for part in text.split(",") if text else ():
+    for part in () if text is None else text.split(","):
         pair = re.fullmatch(r"\s*(\d{1,5}):(\d{1,6})\s*", part, re.ASCII)
         if pair is None:
             raise UsageError(f"--bitrate {text!r}: RUNG:KBITS with commas between them are wanted")

@@ -68,7 +68,8 @@ class PublishOptions:
     def __post_init__(self) -> None:
         GopOptions(codec=self.codec, crf=self.crf)
         if unknown := set(self.tiers) - set(TIERS):
-            raise UsageError(f"no tier {', '.join(sorted(unknown))}; there are {', '.join(TIERS)}")
+            names = ", ".join(map(repr, sorted(unknown)))
+            raise UsageError(f"no tier {names}; there are {', '.join(TIERS)}")
         if self.prune and not self.tiers:
             raise UsageError("to prune rungs the gain of networks must be measured")
         if unasked := set(self.kbps) - set(self.rungs):
@@ -97,7 +98,7 @@ def publish(
     nothing. Raises the errors of ``vidlift.errors``.
     """
     options = options or PublishOptions()
-    name = title_name(options.name or _stem(str(video)))
+    name = title_name(_stem(str(video)) if options.name is None else options.name)
     where = library_folder(library) / name
     identity = _identity(video, options)
     version = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
