@@ -16,6 +16,10 @@ _NUMBERS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasa
 _ALL = (signal.SIGINT, *_NUMBERS)
 
 
+_came: list[KeyboardInterrupt] = []
+"""What was raised once for all, see ``only_once``."""
+
+
 class Ended(KeyboardInterrupt):
     """A signal came that ends programs; whatever sees to Ctrl-C sees to it."""
 
@@ -46,6 +50,12 @@ def only_once() -> None:
             signal.signal(number, _end_once)
 
 
+def not_lost() -> None:
+    """Raise again what came since ``only_once``: PyAV loses what is raised while it is at work."""
+    if _came:
+        raise _came[0]
+
+
 def told(stop: KeyboardInterrupt) -> tuple[str, int]:
     """What to say of the end of the program, and its exit code. A second Ctrl-C that comes while
     that is said is ignored, where this is the program and no test of it.
@@ -65,7 +75,8 @@ def _end(number: int, _frame: object) -> None:
 def _end_once(number: int, _frame: object) -> None:
     for each in _ALL:
         signal.signal(each, _pass_over)
-    raise KeyboardInterrupt if number == signal.SIGINT else Ended(number)
+    _came.append(KeyboardInterrupt() if number == signal.SIGINT else Ended(number))
+    raise _came[0]
 
 
 def _pass_over(_number: int, _frame: object) -> None:

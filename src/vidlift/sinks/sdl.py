@@ -35,8 +35,8 @@ def load() -> Any:
 def _ours_first() -> Iterator[None]:
     """Take the library that pysdl2-dll brings, unless the user names another.
 
-    pysdl2 takes it too, but asks the system first for six names, each by a compiler or linker:
-    up to a fifth of a second for nothing.
+    pysdl2 takes it too, but asks the system first for six names, each by a compiler or linker,
+    which takes longer than to load it.
     """
     search = ctypes.util.find_library
     try:
