@@ -178,10 +178,10 @@ def _cpu_ms(film: Path, model: str, size: tuple[int, int]) -> dict[str, float]:
             "pair": lambda: upscaler.pair(first, second),
             "display": lambda: deque(map(window.show, made), maxlen=0),
         }
-        taken = {
-            name: float(np.median([_processor_ms(work) for _ in range(COSTED)])) / 2
-            for name, work in works.items()
-        }
+        # In turns: a machine that others use, too, is faster at one time than at another.
+        rounds = [[_processor_ms(work) for work in works.values()] for _ in range(COSTED)]
+        medians = np.median(rounds, axis=0) / 2
+        taken = dict(zip(works, medians.tolist(), strict=True))
         found["network"] = taken["network"]
         found["chroma and conversion"] = taken["pair"] - taken["network"]
         found["display"] = taken["display"]

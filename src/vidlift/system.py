@@ -44,10 +44,22 @@ def name() -> str:
 
 def peak_memory_mb() -> float | None:
     """Largest resident size of this process so far, in 10^6 bytes; None where none is told."""
+    kilobytes = _peak_kilobytes()
+    return None if kilobytes is None else round(kilobytes * 1024 / 1e6, 1)
+
+
+def _peak_kilobytes() -> float | None:
+    try:
+        # ``getrusage`` of Linux counts what the process was before it became this program, too:
+        # the whole of a large one that started it.
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0])
+    except (OSError, ValueError, IndexError):
+        pass
     if resource is None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
+    return peak / 1024 if sys.platform == "darwin" else peak
 
 
 def process_age() -> float | None:
