@@ -36,7 +36,7 @@ def main() -> None:
     options = _options()
     where = RESULTS / f"{options.name}.json"
     made = {**machine.about(), "threads": options.threads, "rounds": options.rounds}
-    before = _before(where, made) if options.keep else []
+    before = kept(where, made) if options.keep else []
     found: list[Figures] = []
     for scale in options.scales:
         every = _subjects(options.peers, scale, options.only)
@@ -80,11 +80,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _before(where: Path, made: dict[str, Any]) -> list[Figures]:
+def kept(where: Path, made: dict[str, Any]) -> list[Figures]:
     """What lies there; nothing where it is of another machine or other versions."""
-    if not where.exists() or json.loads(where.read_text())["made"] != made:
+    if not where.exists():
         return []
-    return report.load(where)
+    same = machine.comparable(json.loads(where.read_text())["made"], made)
+    return report.load(where) if same else []
 
 
 def _subjects(peers: Path | None, scale: int, only: Sequence[str]) -> list[Subject]:

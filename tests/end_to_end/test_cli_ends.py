@@ -194,11 +194,28 @@ class TestSignals:
         assert not big.exists()
         assert len(list((tmp_path / "big.mp4.vidlift-job").glob("*.nut"))) == 1
 
-    def test_several_that_come_together_are_one(self) -> None:
+    @pytest.mark.parametrize("way", ["listen", "only_once"])
+    def test_several_that_come_together_are_one(self, way: str) -> None:
         ended = subprocess.run(
-            [sys.executable, "-c", _TOGETHER], capture_output=True, text=True, check=False
+            [sys.executable, "-c", _TOGETHER, way], capture_output=True, text=True, check=False
         )
-        assert (ended.stdout, ended.stderr) == ("ended by SIGHUP\n" * 2, "")
+        assert (ended.stdout, ended.stderr) == ("('ended by SIGHUP', 129)\n", "")
+
+    @pytest.mark.parametrize(
+        ("way", "number"),
+        [("listen", number) for number in GONE[1:]] + [("only_once", number) for number in GONE],
+    )
+    def test_one_whose_exception_was_lost_comes_again(
+        self, way: str, number: signal.Signals
+    ) -> None:
+        ended = subprocess.run(
+            [sys.executable, "-c", _LOST, way, number.name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        told = (_SAID[number], 128 + number)
+        assert (ended.stdout, ended.stderr) == (f"{told}\n", "")
 
     def test_who_ignores_a_closed_terminal_is_not_ended_by_it(self, tmp_path: Path) -> None:
         clip, big = make_clip(tmp_path / "clip.mp4", frames=250), tmp_path / "big.mp4"
@@ -275,19 +292,35 @@ run()
 
 
 _TOGETHER = """
-import os, signal
+import os, signal, sys
 from vidlift.cli import ending
-for begin in (ending.listen, ending.only_once):
-    begin()
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGHUP])
-    os.kill(os.getpid(), signal.SIGTERM)
-    os.kill(os.getpid(), signal.SIGHUP)
-    try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM, signal.SIGHUP])
-    except KeyboardInterrupt as stop:
-        print(stop)
+ending.listen()
+getattr(ending, sys.argv[1])()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGHUP])
+os.kill(os.getpid(), signal.SIGTERM)
+os.kill(os.getpid(), signal.SIGHUP)
+try:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM, signal.SIGHUP])
+except KeyboardInterrupt as stop:
+    print(ending.told(stop))
 """
 """As when a machine is shut down, and its terminals close."""
+
+_LOST = """
+import signal, sys
+from contextlib import suppress
+from threading import Event
+from vidlift.cli import ending
+ending.listen()
+getattr(ending, sys.argv[1])()
+with suppress(KeyboardInterrupt):  # as PyAV does, which makes an error of its own
+    signal.raise_signal(signal.Signals[sys.argv[2]])
+try:
+    Event().wait(60)
+except KeyboardInterrupt as stop:
+    print(ending.told(stop))
+"""
+"""Waits for a signal that has come and whose exception is gone."""
 
 
 def _told_to_go(

@@ -228,24 +228,6 @@ def test_a_broadcast_that_is_interrupted_tells_its_viewers(clip: Path, tmp_path:
     assert json.loads((tmp_path / "live" / "vidlift.json").read_text())["live"] is False
 
 
-@pytest.mark.parametrize("after", [1, 30, 60])
-def test_an_interrupt_that_was_lost_ends_a_broadcast_all_the_same(
-    after: int, clip: Path, tmp_path: Path
-) -> None:
-    checks = 0
-
-    def check() -> None:
-        nonlocal checks
-        checks += 1
-        if checks >= after:
-            raise KeyboardInterrupt
-
-    clock = Clock()
-    with pytest.raises(KeyboardInterrupt):
-        go_live(clip, tmp_path, OPTIONS, check=check, clock=clock, pause=clock.pause)
-    assert checks == after, "nothing was made after it"
-
-
 def test_a_broadcast_that_a_service_manager_stops_tells_its_viewers(
     stream: bytes, tmp_path: Path
 ) -> None:

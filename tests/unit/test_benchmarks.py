@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from vidlift.descriptor import SCALES
-from vidlift.evaluation import report, sets, subjects
+from vidlift.evaluation import machine, report, sets, subjects
 from vidlift.evaluation.clips import ClipScore, SetScore
 from vidlift.evaluation.domination import CLIPS, PICTURES, STREAM, Verdict
 from vidlift.evaluation.pictures import Score
@@ -30,7 +30,7 @@ def benchmark(name: str) -> ModuleType:
     return module
 
 
-quality, domination, colour = map(benchmark, ("quality", "domination", "colour"))
+quality, domination, colour, speed = map(benchmark, ("quality", "domination", "colour", "speed"))
 
 SCORE = Score(psnr=30.0, ssim=0.9, pictures=1)
 CLIP = SetScore(mean=ClipScore(**dict.fromkeys(ClipScore.__dataclass_fields__, 30.0)), clips={})
@@ -128,3 +128,13 @@ def test_a_page_of_colour_keeps_the_scales_that_are_not_asked_for(
         colour.main()
     page = (tmp_path / "colour.md").read_text()
     assert [f"bicubic-x{scale}" in page for scale in SCALES] == [True, False, True]
+
+
+def test_times_of_another_day_are_kept_and_those_of_another_machine_are_not(tmp_path: Path) -> None:
+    where = tmp_path / "speed.json"
+    made = {**machine.about(), "threads": 2}
+    report.save(where, [figures("a", "Set5")], made={**made, "command": "other", "date": "1999"})
+    assert [each.name for each in speed.kept(where, made)] == ["a"]
+    assert not speed.kept(where, {**made, "threads": 1})
+    assert not speed.kept(where, {**made, "processor": "another"})
+    assert not speed.kept(tmp_path / "none.json", made)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ import pytest
 from support.cli import vidlift
 from support.clips import make_clip
 from vidlift import __version__
-from vidlift.cli import ending
 from vidlift.errors import VidliftError
 from vidlift.jobs import probe as probe_job
 
@@ -90,21 +87,3 @@ def test_help_is_quick_to_load() -> None:
 def test_probe_is_for_programs_too(tmp_path: Path) -> None:
     ended = vidlift("probe", make_clip(tmp_path / "clip.mp4"), "--json")
     assert json.loads(ended.out)["video"] == "h264, 64x48, yuv420p 8 bit"
-
-
-def test_a_signal_whose_exception_was_lost_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by PyAV, which loses what is raised while it makes an error of its own."""
-    monkeypatch.setattr(ending, "_came", [])
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        ending.only_once()
-        ending.not_lost()
-        with suppress(ending.Ended):
-            signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGTERM)  # is passed over
-        with pytest.raises(ending.Ended, match="SIGTERM"):
-            ending.not_lost()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

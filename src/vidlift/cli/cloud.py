@@ -209,7 +209,7 @@ def live(
 
     ending.only_once()  # viewers are told of the end: whoever is impatient does not stop that
     entry = sys.stdin.buffer if source == "-" else Path(source)
-    title = go_live(entry, library, options, tell=tell, check=ending.not_lost)
+    title = go_live(entry, library, options, tell=tell)
     for warning in title.card["warnings"]:
         warn(warning)
     out.print(f"{where} has ended")

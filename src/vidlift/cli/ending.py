@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import signal
-from threading import Event
+import threading
+from contextlib import suppress
+from weakref import ref
 
 INTERRUPTED = 128 + signal.SIGINT
 """Exit code after Ctrl-C, as shells have it."""
 
-_listening = Event()
+AGAIN = 0.05
+"""Seconds until a signal whose exception was lost is sent again."""
+
+_listening = threading.Event()
 
 _NUMBERS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Windows has no ``SIGHUP``."""
@@ -16,16 +21,29 @@ _NUMBERS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasa
 _ALL = (signal.SIGINT, *_NUMBERS)
 
 
-_came: list[KeyboardInterrupt] = []
-"""What was raised once for all, see ``only_once``."""
-
-
 class Ended(KeyboardInterrupt):
-    """A signal came that ends programs; whatever sees to Ctrl-C sees to it."""
+    """A signal came that ends programs; whatever sees to Ctrl-C sees to it.
+
+    PyAV loses what is raised while it makes an error of its own, and so does Python in what it
+    runs for itself. Where one is gone before anybody was told of it, the signal is sent again.
+    """
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"ended by {signal.Signals(number).name}")
+        super().__init__(*([] if number == signal.SIGINT else [f"ended by {_name(number)}"]))
         self.exit_code = 128 + number
+        self._number = number
+
+    def __del__(self) -> None:
+        if signal.getsignal(self._number) is _end:
+            # Not at once: what is raised in here is lost as well.
+            timer = threading.Timer(AGAIN, _send, (self._number,))
+            timer.daemon = True
+            with suppress(RuntimeError):  # the program has ended by something else
+                timer.start()
+
+
+_living: ref[Ended] | None = None
+"""What was raised and is on its way."""
 
 
 def listen() -> None:
@@ -47,37 +65,42 @@ def only_once() -> None:
     """Hear of the first, Ctrl-C among them, and of none after it: for what has to end in order."""
     for number in _ALL:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _end_once)
-
-
-def not_lost() -> None:
-    """Raise again what came since ``only_once``: PyAV loses what is raised while it is at work."""
-    if _came:
-        raise _came[0]
+            signal.signal(number, _end)
 
 
 def told(stop: KeyboardInterrupt) -> tuple[str, int]:
-    """What to say of the end of the program, and its exit code. A second Ctrl-C that comes while
-    that is said is ignored, where this is the program and no test of it.
+    """What to say of the end of the program, and its exit code. What comes while that is said is
+    passed over, where this is the program and no test of it.
     """
     if _listening.is_set():
-        signal.signal(signal.SIGINT, _pass_over)
+        for number in _ALL:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _pass_over)
     return str(stop) or "interrupted", getattr(stop, "exit_code", INTERRUPTED)
 
 
 def _end(number: int, _frame: object) -> None:
     # Shells tell of a closed terminal a second time: that is not to stop what is done about it.
-    for each in _NUMBERS:
-        signal.signal(each, _pass_over)
-    raise Ended(number)
-
-
-def _end_once(number: int, _frame: object) -> None:
-    for each in _ALL:
-        signal.signal(each, _pass_over)
-    _came.append(KeyboardInterrupt() if number == signal.SIGINT else Ended(number))
-    raise _came[0]
+    global _living
+    if _living is None or _living() is None:
+        stop = Ended(number)
+        _living = ref(stop)
+        try:
+            raise stop
+        finally:
+            del stop  # or its traceback, this frame in it, keeps it for ever
 
 
 def _pass_over(_number: int, _frame: object) -> None:
     """Nothing. Of one that came in the same moment and is ``SIG_IGN`` now, Python complains."""
+
+
+def _send(number: int) -> None:
+    """To the main thread, which it wakes if that waits."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, number)
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name

@@ -50,14 +50,13 @@ def go_live(
     options: LiveOptions | None = None,
     *,
     tell: Tell = lambda _count, _time: None,
-    check: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Title:
     """Offer what comes from ``source`` as a live title until it ends; returns the title.
 
-    However it ends, viewers are told so once anything was offered. ``check`` may end it by what it
-    raises: it is called after each frame. Raises the errors of ``vidlift.errors``.
+    However it ends, viewers are told so once anything was offered. Raises the errors of
+    ``vidlift.errors``.
     """
     options = options or LiveOptions()
     url = _URL.match(str(source)) if isinstance(source, Path) and not source.exists() else None
@@ -93,10 +92,9 @@ def go_live(
             stack.callback(split.stop)
             listener = Listener(sound, clock=clock, pause=pause)
             paced = _paced(pictures, clock, pause) if options.pace else pictures
-            for _, segment in groupby(_checked(paced, check), key=lambda f: f[0].pts // SEGMENT):
+            for _, segment in groupby(paced, key=lambda f: f[0].pts // SEGMENT):
                 end = broadcast.pictures(segment)
                 broadcast.sound(listener.until(end + broadcast.origin), end)
-                check()
                 broadcast.publish()
                 tell(broadcast.count, end)
         finally:
@@ -136,13 +134,6 @@ def _broadcasting(where: Path) -> Iterator[None]:
                 with suppress(OSError):
                     lock.unlink()
                     where.rmdir()
-
-
-def _checked(frames: Iterable[Laddered], check: Callable[[], None]) -> Iterator[Laddered]:
-    """The frames, with a look at ``check`` once each is worked up."""
-    for frame in frames:
-        yield frame
-        check()
 
 
 def _paced(

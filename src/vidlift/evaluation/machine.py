@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,15 @@ def about() -> dict[str, Any]:
             if (found := _version(name))
         },
     }
+
+
+def comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether times of two results may stand side by side: all the same but command and day."""
+    return _settings(one) == _settings(other)
+
+
+def _settings(made: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in made.items() if name not in {"command", "date"}}
 
 
 def _command() -> str:
