@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
-from contextlib import suppress
+from threading import Event
 from weakref import ref
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -13,10 +12,12 @@ INTERRUPTED = 128 + signal.SIGINT
 AGAIN = 0.05
 """Seconds until a signal whose exception was lost is sent again."""
 
-_listening = threading.Event()
+_listening = Event()
 
-_NUMBERS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Windows has no ``SIGHUP``."""
+_NAMES = ("SIGTERM", "SIGHUP", "SIGALRM")
+
+_NUMBERS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+"""Windows has but the first."""
 
 _ALL = (signal.SIGINT, *_NUMBERS)
 
@@ -34,13 +35,15 @@ class Ended(KeyboardInterrupt):
         self._number = number
 
     def __del__(self) -> None:
-        if signal.getsignal(self._number) is _end:
+        global _lost
+        if signal.getsignal(self._number) is _end and hasattr(signal, "setitimer"):
+            _lost = self._number
             # Not at once: what is raised in here is lost as well.
-            timer = threading.Timer(AGAIN, _send, (self._number,))
-            timer.daemon = True
-            with suppress(RuntimeError):  # the program has ended by something else
-                timer.start()
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
 
+
+_lost: int | None = None
+"""The signal whose exception is gone: an alarm means that one."""
 
 _living: ref[Ended] | None = None
 """What was raised and is on its way."""
@@ -83,7 +86,7 @@ def _end(number: int, _frame: object) -> None:
     # Shells tell of a closed terminal a second time: that is not to stop what is done about it.
     global _living
     if _living is None or _living() is None:
-        stop = Ended(number)
+        stop = Ended(number if _lost is None else _lost)
         _living = ref(stop)
         try:
             raise stop
@@ -93,13 +96,6 @@ def _end(number: int, _frame: object) -> None:
 
 def _pass_over(_number: int, _frame: object) -> None:
     """Nothing. Of one that came in the same moment and is ``SIG_IGN`` now, Python complains."""
-
-
-def _send(number: int) -> None:
-    """To the main thread, which it wakes if that waits."""
-    main = threading.main_thread().ident
-    assert main is not None
-    signal.pthread_kill(main, number)
 
 
 def _name(number: int) -> str:
