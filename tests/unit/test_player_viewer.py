@@ -193,9 +193,12 @@ def test_side_by_side_follows_the_mouse(viewer: Viewer) -> None:
     assert viewer.wish.side_by_side
     assert viewer.divider == 0.25
     assert len(drawn(viewer)) == 1, "the picture on the screen is not yet one of two"
-    viewer.split = True
+    viewer.split = "m-x4"
     bicubic, vidlift, _bar = drawn(viewer)
     assert bicubic.x + bicubic.pixels.shape[1] < 320 < vidlift.x
+    viewer.split = "bicubic-x4"
+    bicubic, right, _bar = drawn(viewer)
+    assert np.array_equal(right.pixels, bicubic.pixels), "what is no better is not called so"
 
 
 def test_figures_are_asked_for_now_and_then_and_else_kept(viewer: Viewer, world: World) -> None:
@@ -341,7 +344,7 @@ def test_everything_fits_any_window(
     viewer.offer([Said(text, wanted=True)])
     viewer.status = lambda: [(f"figure {n}", "some of this and some of that") for n in range(14)]
     tell(viewer, panel, Pointer(30, 30, False))
-    viewer.split = True
+    viewer.split = "m-x4"
     viewer.say(text)
     sprites = viewer.sprites(time=50, span=FILM, area=area)
     assert len(sprites) == 6

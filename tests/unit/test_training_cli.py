@@ -48,6 +48,7 @@ def run_of(where: Path, architecture: str = "plain-4x1") -> Path:
         (("data", "pack", "IN", "OUT", "--max-mb", "nan"), "MB"),
         (("data", "pack", "IN", "OUT", "--max-mb", "inf"), "MB"),
         (("data", "pack", "IN", "OUT", "--seed", "-1"), "--seed"),
+        (("data", "pack", "IN", "OUT", "-s", "2"), "give --sequences"),
         (("data", "pack", "IN", "OUT", "--sequences", "--codecs", "h264=nan"), "shares"),
         (("data", "pack", "IN", "OUT", "--sequences", "--codecs", "clean=1,av1=nan"), "shares"),
         (("model", "tune", "s-x2", "--on", "FILM", "--minutes", "nan"), "minutes"),

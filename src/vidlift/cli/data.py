@@ -35,7 +35,10 @@ def pack(
     sequences: Annotated[
         bool, typer.Option("--sequences", help="Shots that went through codecs, for --scale.")
     ] = False,
-    scale: Annotated[int, typer.Option("-s", "--scale", help="Of sequences: 2, 3 or 4.")] = 4,
+    scale: Annotated[
+        int | None,
+        typer.Option("-s", "--scale", help="Of sequences: 2, 3 or 4.", show_default="4"),
+    ] = None,
     codecs: Annotated[
         str | None,
         typer.Option(
@@ -62,6 +65,9 @@ def pack(
     *entries, target = sources
     if not entries:
         raise UsageError("give at least one source and the folder to write: SOURCES... OUT")
+    if scale is not None and not sequences:
+        raise UsageError("--scale is that of sequences: give --sequences as well")
+    scale = 4 if scale is None else scale
     if scale not in SCALES:
         raise UsageError(f"scale {scale}: sequences are for 2, 3 or 4")
     if codecs is not None and not sequences:

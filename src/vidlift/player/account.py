@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from vidlift import models
 from vidlift.pipeline import Meter
 from vidlift.player import overlay
 from vidlift.player.choose import Chooser
 from vidlift.player.film import Film
 from vidlift.player.governor import Change, Governor
-from vidlift.player.ladder import AS_IT_IS, Ladders
+from vidlift.player.ladder import AS_IT_IS, Ladders, is_network
 from vidlift.player.loop import Record
 from vidlift.player.power import EnergyMeter
 from vidlift.player.schedule import Tally
@@ -75,7 +74,7 @@ class Account:
             engine = chooser.ran(by).engine_of.get(by, "")
             rows.append(("shown", f"{picture.frame.width}x{picture.frame.height} by {by}"))
             rows += [("engine", engine)] if engine else []
-            if by in seen:
+            if by in seen and by != AS_IT_IS:
                 took = 500 * float(np.median(seen[by][-24:]))
                 rows.append(("network", f"{took:.1f} ms a frame of {500 * lasts:.1f}"))
         for stage in ("decode", "present"):
@@ -113,7 +112,7 @@ class Account:
         record, tally = self.record, self.tally
         seconds = time.monotonic() - self._begun
         by = max(tally.made_by, key=lambda name: tally.made_by[name], default=None)
-        networks = [name for name in tally.made_by if _is_network(name)]
+        networks = [name for name in tally.made_by if is_network(name)]
         main = max(networks, key=lambda name: tally.made_by[name], default=by)
         ladders = self._ran.get(main or "", chooser.ladders)
         info, engine = ladders.info, ladders.engine_of.get(main or "")
@@ -122,7 +121,7 @@ class Account:
         scale = model.descriptor.scale if model else enlarged
         joules = self.energy.joules()
         networks_first = [  # those of a trial too, which are seen before there is a choice
-            at for by, at in record.first_by.items() if _is_network(by)
+            at for by, at in record.first_by.items() if is_network(by)
         ]
         return Receipt(
             command="play",
@@ -166,8 +165,3 @@ class Account:
         """Seconds from the beginning to the first of some moments."""
         first = min(moments, default=None)
         return None if first is None else round(first - self._begun, 3)
-
-
-def _is_network(name: str) -> bool:
-    """Whether a maker of pictures is more than interpolation, or nothing at all."""
-    return not name.startswith((models.BICUBIC, AS_IT_IS))

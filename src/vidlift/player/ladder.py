@@ -35,6 +35,11 @@ FREE = 1e-6
 """Cost of what takes no time: costs are more than 0."""
 
 
+def is_network(name: str) -> bool:
+    """Whether a maker of pictures is more than interpolation, or nothing at all."""
+    return not name.startswith((models.BICUBIC, AS_IT_IS))
+
+
 @dataclass(slots=True, kw_only=True)
 class Engines:
     """How networks are run."""

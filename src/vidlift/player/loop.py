@@ -302,7 +302,7 @@ class Loop:
 
     def _show(self, picture: Picture) -> None:
         frame, viewer = picture.frame, self._viewer
-        viewer.split = picture.plain is not None
+        viewer.split = "" if picture.plain is None else picture.by
         self._cover()
         self._meter.note(
             "present",

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from vidlift.player import overlay
 from vidlift.player.controls import CONTROLS, HELD, SEEKS, Control, key_list
+from vidlift.player.ladder import is_network
 from vidlift.player.leave import Leave, Open, OtherFilm, OtherSound, Quit, SeekTo
 from vidlift.player.schedule import Wish
 from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer
@@ -100,8 +101,8 @@ class Viewer:
         self.status: Callable[[], overlay.Rows] = tuple
         """Gives the figures that ``i`` shows."""
 
-        self.split = False
-        """Whether the picture on the screen is one of two, side by side."""
+        self.split = ""
+        """What the right of two pictures on the screen was made by; empty where there is one."""
 
         self.enlarged = True
         """Whether pictures are made larger, so that there is something to see side by side."""
@@ -253,7 +254,8 @@ class Viewer:
                 lambda: overlay.label("bicubic", size=size),
                 (middle - area[0] - size, size),
             )
-            draw(("vidlift",), lambda: overlay.label("Vidlift", size=size), (middle + size, size))
+            by = "Vidlift" if is_network(self.split) else "bicubic"
+            draw(("right", by), lambda: overlay.label(by, size=size), (middle + size, size))
         beside = math.inf
         for panel in self._panels[::-1]:
             figures = panel is Control.INFO
@@ -335,7 +337,8 @@ class Viewer:
                 self._bar_until = self._monotonic() + BAR_FOR
             case Control.COMPARE:
                 self.super_resolve = not self.super_resolve
-                self.say("super-resolution" if self.super_resolve else "bicubic")
+                what = "super-resolution" if self.super_resolve else "bicubic"
+                self.say(what if self.enlarged else f"{what}, once the film is enlarged")
                 return self._anew(time, span)
             case Control.SPLIT:
                 self.wish.side_by_side = not self.wish.side_by_side
