@@ -9,6 +9,7 @@ import numpy as np
 
 from vidlift.descriptor import Descriptor
 from vidlift.engines.base import PairPlanes, from_core, to_core
+from vidlift.engines.openvino_graph import CODE, before_shuffle, spread
 from vidlift.engines.openvino_runtime import ov, plan, runtime
 from vidlift.errors import ModelError
 from vidlift.models import Model, core
@@ -114,7 +115,7 @@ class OpenVinoEngine:
             )
         parts = np.split(values, count // at_once, axis=axis)
         try:
-            if request.model_outputs[0].any_name == _CODE:
+            if request.model_outputs[0].any_name == CODE:
                 return self._shuffle(request, parts)
             # Neither what goes in nor what comes out is copied: the last layer writes into memory
             # that is made for this call and then belongs to the caller.
@@ -135,7 +136,7 @@ class OpenVinoEngine:
         result = np.empty((1, frames, scale * height, scale * width), np.uint8)
         for part, room in zip(parts, np.split(result[0], len(parts)), strict=True):
             code = request.infer([part], share_inputs=True, share_outputs=True)[0]
-            _spread(code, room)
+            spread(code, room)
         return result
 
     def _make_room(self, coming: tuple[int, ...]) -> None:
@@ -176,7 +177,7 @@ class OpenVinoEngine:
                 graph = self._read(data, axis=axis)
                 graph.reshape([*shape[:axis], 2 if whole else together, *shape[axis + 1 :]])
             if not whole and axis == 1 and self.device == "CPU":
-                graph = _before_shuffle(graph)
+                graph = before_shuffle(graph)
             return runtime().compile_model(graph, self.device, self._config)
         except RuntimeError as error:
             raise self._cannot_run(shape, error) from error
@@ -206,54 +207,6 @@ class OpenVinoNpuEngine(OpenVinoEngine):
     device = "NPU"
     on_disk = False
     any_size = False
-
-
-# Note [The last shuffle]
-# OpenVINO moves the bytes of DepthToSpace one by one: an eighth of the time of m-x4, half of that
-# of bicubic. Its convolutions leave the s*s samples of a place side by side, and s of them are
-# neighbours in a row of the result. So the graph is cut before the shuffle, and numpy moves s
-# bytes at a time, which it can for 2 and 4. For 3 it moves all samples of one place in their
-# blocks at a time, nine times: a quarter of OpenVINO's time.
-_CODE = "vidlift_code"
-"""Name of the output of a graph that was cut: uint8 [n, H, W, s*s]."""
-
-_MOVED_AT_ONCE = (2, 4)
-
-
-def _spread(code: Any, room: Any) -> None:
-    """The shuffle: samples ``[n, H, W, s*s]`` to where they belong in ``[n, s*H, s*W]``."""
-    (frames, height, width, samples), rows = code.shape, room.shape[1]
-    scale = rows // height
-    if scale in _MOVED_AT_ONCE:
-        group = np.dtype(f"u{scale}")
-        blocks = code.view(group).reshape(frames, height, width, scale).transpose(0, 1, 3, 2)
-        room.view(group).reshape(frames, height, scale, width)[...] = blocks
-        return
-    big = room.reshape(frames, height, scale, width, scale)
-    for place in range(samples):
-        big[:, :, place // scale, :, place % scale] = code[..., place]
-
-
-def _before_shuffle(graph: Any) -> Any:
-    """The graph without its shuffle; the same graph where it does not end so."""
-    node = graph.outputs[0].node.input_value(0).get_node()
-    if node.get_type_name() == "Transpose":
-        node = node.input_value(0).get_node()
-    if node.get_type_name() != "DepthToSpace":
-        return graph
-    code, form = node.input_value(0), node.get_attributes()
-    scale = form["block_size"]
-    channels = code.get_partial_shape()[1]
-    if (
-        form["mode"] != "depth_first"
-        or code.get_element_type() != ov.Type.u8
-        or channels.is_dynamic
-        or channels.get_length() != scale**2
-    ):
-        return graph
-    last = ov.opset8.transpose(code, np.array([0, 2, 3, 1]))
-    last.output(0).set_names({_CODE})
-    return ov.Model([last.output(0)], graph.get_parameters(), _CODE)
 
 
 def _numbers(height: int, width: int) -> list[int]:
