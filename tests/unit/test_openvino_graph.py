@@ -16,6 +16,12 @@ from vidlift.engines.openvino_mixed import mix
 from vidlift.engines.openvino_runtime import ov, runtime
 from vidlift.models import Model
 
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_graph, "_WIDE", True)
+
+
 TWICE = [
     *(models.load(name) for name in models.names() if models.describe(name).scale == 2),
     *(models.kernel(scale=2, siting=siting) for siting in Siting),
@@ -62,6 +68,13 @@ def test_odd_sides_are_made_place_by_place(height: int, width: int) -> None:
     graph = before_shuffle(read(TWICE[0], height=height, width=width))
     assert graph.outputs[0].get_any_name() == openvino_graph.CODE
     assert set(strides(graph)) == {(1, 1)}
+
+
+def test_processors_that_gain_nothing_make_it_place_by_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openvino_graph, "_WIDE", False)
+    assert set(strides(before_shuffle(read(TWICE[0], height=36, width=62)))) == {(1, 1)}
 
 
 @pytest.mark.parametrize("scale", [3, 4])

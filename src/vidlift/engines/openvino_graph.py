@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import numpy as np
@@ -22,17 +23,20 @@ of it."""
 _MOVED_AT_ONCE = (2, 4)
 
 # Note [Four places at once]
-# A convolution computes 8 or 16 channels of a place together, and what enlarges by 2 has 4 in its
-# last ones. So these make four places, 2x2, in one: 16 channels at every second row and column, by
-# kernels that are one wider, with zeros where a place does not look. The sums are the same, in the
-# same order, and with them every bit of the result; with AVX2 that takes two thirds of the time of
-# xs-x2, nine tenths of that of m-x2, and half of that of bicubic.
+# With AVX a convolution computes 8 or 16 channels of a place together, and what enlarges by 2 has 4
+# in its last ones. So these make four places, 2x2, in one: 16 channels at every second row and
+# column, by kernels that are one wider, with zeros where a place does not look. The sums are the
+# same, in the same order, and with them every bit of the result; with AVX2 that takes two thirds
+# of the time of xs-x2, nine tenths of that of m-x2, and half of that of bicubic. Other processors
+# compute 4 together: to them the zeros were work.
 #
 #     places    a b    samples of a  0 1    four places  0 1 4 5
 #               c d                  2 3                 2 3 6 7
 #                                                        8 9 . .
 _SIDE = 2
 """Rows and columns of places that are made together."""
+
+_WIDE = platform.machine().lower() in ("x86_64", "amd64")
 
 _EACH_ALONE = ("Add", "Maximum", "Minimum", "Round", "Convert")
 """Operators that do the same to every sample."""
@@ -54,7 +58,8 @@ def before_shuffle(graph: Any) -> Any:
         or shape[1].get_length() != scale**2
     ):
         return graph
-    if scale == _SIDE and not any(side % _SIDE for side in shape.to_shape()[2:]):
+    even = not any(side % _SIDE for side in shape.to_shape()[2:])
+    if _WIDE and scale == _SIDE and even:
         code = _in_blocks(code) or code
     last = ov.opset8.transpose(code, np.array([0, 2, 3, 1]))
     last.output(0).set_names({CODE})
