@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--thresholds", type=float, nargs="+", default=[0, NOISE])
     parser.add_argument("--threads", type=int)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("--name", default="reuse", help="of the results")
     options = parser.parse_args()
     rows = []
     for name in options.films:
@@ -97,8 +98,8 @@ def main() -> None:
     made = machine.about()
     content = {"machine": made, "rows": [asdict(row) for row in rows]}
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "reuse.json").write_text(json.dumps(content, indent=2) + "\n")
-    (RESULTS / "reuse.md").write_text(page(rows, made, options.frames))
+    (RESULTS / f"{options.name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    (RESULTS / f"{options.name}.md").write_text(page(rows, made, options.frames))
     sys.stdout.write(page(rows, made, options.frames))
 
 
