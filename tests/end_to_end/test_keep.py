@@ -205,6 +205,18 @@ def test_what_cannot_be_written_is_not_lost(title: Title, tmp_path: Path) -> Non
     assert list((tmp_path / "kept.webm.vidlift-job").glob("pictures-*"))
 
 
+def test_ctrl_c_while_what_came_before_is_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(_file: HttpFile) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HttpFile, "blocks", press)
+    with pytest.raises(KeyboardInterrupt):
+        Keeper(HttpFile.__new__(HttpFile), tmp_path / "kept.mkv")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_full_disk_does_not_end_the_film(
     title: Title, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -372,31 +372,6 @@ def test_a_subtitle_too_long_for_a_line_is_broken(viewer: Viewer) -> None:
     assert smaller.pixels.shape[0] < AREA[1] / 2
 
 
-def test_the_list_of_keys_is_as_large_as_there_is_room() -> None:
-    keys = list(key_list())
-    whole = overlay.panel(keys, size=20)
-    again = overlay.panel(keys, size=20, room=(1240, 690))
-    assert again.shape == whole.shape, "it fits at 720 lines"
-    beside = overlay.panel(keys, size=14, room=(900, 400))
-    assert beside.shape[1] > whole.shape[1], "two parts side by side"
-
-
 def test_a_window_too_small_for_words_has_none(viewer: Viewer) -> None:
     tell(viewer, "h")
     assert viewer.sprites(time=20, span=FILM, area=(40, 30)) == []
-
-
-def test_the_bar_grows_with_the_film() -> None:
-    def blue(share: float) -> int:
-        pixels = overlay.bar(share, "0:01 / 1:40", area=AREA).astype(int)
-        return int(np.sum((pixels[..., 2] > 200) & (pixels[..., 0] < 120)))
-
-    assert blue(0) < blue(0.3) < blue(0.9)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0:00"), (59.9, "0:59"), (125, "2:05"), (3661, "1:01:01"), (-3, "0:00")],
-)
-def test_clock_text(seconds: float, text: str) -> None:
-    assert overlay.clock_text(seconds) == text

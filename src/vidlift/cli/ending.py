@@ -10,7 +10,7 @@ INTERRUPTED = 128 + signal.SIGINT
 """Exit code after Ctrl-C, as shells have it."""
 
 AGAIN = 0.05
-"""Seconds until a signal whose exception was lost is sent again."""
+"""Seconds until a signal whose exception was lost comes again."""
 
 _listening = Event()
 
@@ -26,11 +26,13 @@ class Ended(KeyboardInterrupt):
     """A signal came that ends programs; whatever sees to Ctrl-C sees to it.
 
     PyAV loses what is raised while it makes an error of its own, and so does Python in what it
-    runs for itself. Where one is gone before anybody was told of it, the signal is sent again.
+    runs for itself. Where one is gone before anybody was told of it, an alarm brings it again.
     """
 
     def __init__(self, number: int) -> None:
-        super().__init__(*([] if number == signal.SIGINT else [f"ended by {_name(number)}"]))
+        super().__init__(
+            *([] if number == signal.SIGINT else [f"ended by {signal.Signals(number).name}"])
+        )
         self.exit_code = 128 + number
         self._number = number
 
@@ -43,7 +45,7 @@ class Ended(KeyboardInterrupt):
 
 
 _lost: int | None = None
-"""The signal whose exception is gone: an alarm means that one."""
+"""The signal whose exception is gone: whatever comes after it, the alarm first, means that one."""
 
 _living: ref[Ended] | None = None
 """What was raised and is on its way."""
@@ -96,7 +98,3 @@ def _end(number: int, _frame: object) -> None:
 
 def _pass_over(_number: int, _frame: object) -> None:
     """Nothing. Of one that came in the same moment and is ``SIG_IGN`` now, Python complains."""
-
-
-def _name(number: int) -> str:
-    return signal.Signals(number).name

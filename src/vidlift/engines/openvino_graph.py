@@ -26,9 +26,8 @@ _MOVED_AT_ONCE = (2, 4)
 # With AVX a convolution computes 8 or 16 channels of a place together, and what enlarges by 2 has 4
 # in its last ones. So these make four places, 2x2, in one: 16 channels at every second row and
 # column, by kernels that are one wider, with zeros where a place does not look. The sums are the
-# same, in the same order, and with them every bit of the result; with AVX2 that takes two thirds
-# of the time of xs-x2, nine tenths of that of m-x2, and half of that of bicubic. Other processors
-# compute 4 together: to them the zeros were work.
+# same, in the same order, and with them every bit of the result. Other processors compute 4
+# together: to them the zeros were work.
 #
 #     places    a b    samples of a  0 1    four places  0 1 4 5
 #               c d                  2 3                 2 3 6 7

@@ -75,12 +75,17 @@ class Keeper:
             ) from error
         except OSError as error:
             raise OutputError(f"cannot write {self._folder}: {error.strerror}") from error
-        self._kept: _Segments | _Blocks
+        try:
+            self._kept = self._keep(entry)
+        except BaseException:  # Ctrl-C: what came before is being written
+            self.abandon()
+            raise
+
+    def _keep(self, entry: HlsFilm | HttpFile | BinaryIO) -> _Segments | _Blocks:
         if isinstance(entry, HlsFilm):
-            self._kept = _Segments(entry, self._folder)
-        else:
-            assert isinstance(entry, HttpFile), "what is on the disk needs no keeping"
-            self._kept = _Blocks(entry, self._folder)
+            return _Segments(entry, self._folder)
+        assert isinstance(entry, HttpFile), "what is on the disk needs no keeping"
+        return _Blocks(entry, self._folder)
 
     def check(self) -> None:
         """Whether the file can hold what comes: call it once its beginning came.
