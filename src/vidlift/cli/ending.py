@@ -29,6 +29,9 @@ class Ended(KeyboardInterrupt):
     runs for itself. Where one is gone before anybody was told of it, an alarm brings it again.
     """
 
+    _number: int | None = None
+    """None while it is made, in which another signal may come."""
+
     def __init__(self, number: int) -> None:
         super().__init__(
             *([] if number == signal.SIGINT else [f"ended by {signal.Signals(number).name}"])
@@ -38,7 +41,9 @@ class Ended(KeyboardInterrupt):
 
     def __del__(self) -> None:
         global _lost
-        if signal.getsignal(self._number) is _end and hasattr(signal, "setitimer"):
+        if self._number is None or not hasattr(signal, "setitimer"):
+            return
+        if signal.getsignal(self._number) is _end:
             _lost = self._number
             # Not at once: what is raised in here is lost as well.
             signal.setitimer(signal.ITIMER_REAL, AGAIN)
