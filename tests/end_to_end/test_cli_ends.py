@@ -217,6 +217,12 @@ class TestSignals:
         told = (_SAID[number], 128 + number)
         assert (ended.stdout, ended.stderr) == (f"{told}\n", "")
 
+    def test_one_that_comes_while_the_exception_of_another_is_made_is_told_alone(self) -> None:
+        ended = subprocess.run(
+            [sys.executable, "-c", _MEANWHILE], capture_output=True, text=True, check=False
+        )
+        assert (ended.stdout, ended.stderr) == ("('ended by SIGHUP', 129)\n", "")
+
     def test_who_ignores_a_closed_terminal_is_not_ended_by_it(self, tmp_path: Path) -> None:
         clip, big = make_clip(tmp_path / "clip.mp4", frames=250), tmp_path / "big.mp4"
         line = [sys.executable, "-c", _UPSCALING, "SIGHUP", "upscale", str(clip), str(big)]
@@ -321,6 +327,23 @@ except KeyboardInterrupt as stop:
     print(ending.told(stop))
 """
 """Waits for a signal that has come and whose exception is gone."""
+
+_MEANWHILE = """
+import signal
+from vidlift.cli import ending
+ending.listen()
+make = ending.Ended.__init__
+def interrupted(stop, number):
+    ending.Ended.__init__ = make
+    signal.raise_signal(signal.SIGHUP)
+    make(stop, number)
+ending.Ended.__init__ = interrupted
+try:
+    signal.raise_signal(signal.SIGTERM)
+except KeyboardInterrupt as stop:
+    print(ending.told(stop))
+"""
+"""Of a signal that comes while another's exception has not got its number yet."""
 
 
 def _told_to_go(
