@@ -14,6 +14,7 @@ from statistics import mean
 
 from vidlift.client.adapt import Option, by_both, by_buffer, by_throughput
 from vidlift.client.simulation import TRACES, Viewing, wandering, watch
+from vidlift.evaluation import script
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -72,4 +73,4 @@ def _table(rows: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidlift import metrics, models, resample
-from vidlift.evaluation import machine, tables
+from vidlift.evaluation import machine, script, tables
 from vidlift.rgb import rgb_of
 from vidlift.sources.file import FileSource
 from vidlift.training import degrade, motion, pictures
@@ -263,4 +263,4 @@ def _page(points: Sequence[Point], names: tuple[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -40,7 +40,9 @@ from vidlift.cloud.boxes import header_of
 from vidlift.cloud.ladder import Rung, brought_down, shrink
 from vidlift.cloud.pack import GOP, segment_of
 from vidlift.cloud.report import CALLED
+from vidlift.descriptor import TIERS
 from vidlift.errors import ModelError
+from vidlift.evaluation import script
 from vidlift.frame import Frame, Plane
 from vidlift.metrics import CEILING, psnr
 from vidlift.models import auto
@@ -76,10 +78,11 @@ by tier), and ``quality`` by way (``bicubic`` or a tier) and measure."""
 def main() -> None:
     """Measure what is not known yet; then the savings, a table and a chart."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tiers", nargs="+", default=["s", "m", "l"])
-    parser.add_argument("--only", nargs="+", metavar="CLIP", help="names of clips")
+    parser.add_argument("--tiers", nargs="+", default=["s", "m", "l"], choices=TIERS)
+    parser.add_argument("--only", nargs="+", choices=[clip.stem for clip in CLIPS])
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
+    chosen.results.mkdir(parents=True, exist_ok=True)
     file = chosen.results / "bits_saved.json"
     before = json.loads(file.read_text())["clips"] if file.is_file() else {}
     clips: dict[str, dict[str, Any]] = {}
@@ -365,4 +368,4 @@ def _draw(results: dict[str, Any], where: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

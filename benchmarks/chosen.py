@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidlift.descriptor import TIERS
-from vidlift.evaluation import clips, report, sets, streams, tables
+from vidlift.evaluation import clips, report, script, sets, streams, tables
 from vidlift.models import auto
 from vidlift.sources.file import FileSource
 from vidlift.sources.survey import survey
@@ -85,4 +85,4 @@ def _arrivals(data: Path, name: str) -> Iterator[tuple[str, auto.Stream]]:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

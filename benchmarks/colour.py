@@ -30,6 +30,7 @@ from vidlift.evaluation import (
     machine,
     pictures,
     report,
+    script,
     sets,
     streams,
     subjects,
@@ -80,8 +81,9 @@ def main() -> None:
     where = RESULTS / "colour.json"
     done = {each.sha256: each for each in report.load(where)} if where.exists() else {}
     found = []
+    every = _subjects(options.peers)
     for scale in SCALES:
-        for subject in _subjects(options.peers, scale):
+        for subject in (each for each in every if each.scale == scale):
             figures = report.about(subject, scale=scale)
             if figures.sha256 not in usual or not domination.in_range(figures):
                 continue
@@ -97,13 +99,11 @@ def main() -> None:
     sys.stdout.write(page)
 
 
-def _subjects(peers: Path, scale: int) -> list[Subject]:
-    """Peers that take RGB, and ours that learnt from pictures."""
-    files = sorted(peers.glob(f"*-x{scale}.onnx"))
-    theirs = (subjects.load(file) for file in files)
+def _subjects(peers: Path) -> list[Subject]:
+    """Ours that learnt from pictures, and peers that take RGB."""
     members = [member for name in models.names() if (member := family.parse(name))]
-    ours = [m.name for m in members if m.scale == scale and m.training is Training.CLEAN]
-    return [*(subjects.load(n) for n in ours), *(each for each in theirs if each.takes == "rgb")]
+    ours = [subjects.load(m.name) for m in members if m.training is Training.CLEAN]
+    return [*ours, *(each for each in subjects.published(peers) if each.takes == "rgb")]
 
 
 def _measured(subject: Subject, figures: Figures, tests: Sequence[TestSet]) -> Figures:
@@ -173,4 +173,4 @@ def _count(usual: Mapping[str, Figures], found: Sequence[Figures]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

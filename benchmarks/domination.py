@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidlift.descriptor import SCALES, TIERS
-from vidlift.evaluation import domination, report, tables
+from vidlift.evaluation import domination, report, script, tables
 from vidlift.evaluation.chart import draw
 from vidlift.evaluation.domination import SHARE, Verdict
 from vidlift.evaluation.report import Figures
@@ -125,4 +125,4 @@ def _for_chart(figures: Figures) -> Figures:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.run(main)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlift.errors import ModelError
-from vidlift.evaluation import machine, runtimes, tables, timing
+from vidlift.evaluation import machine, runtimes, script, tables, timing
 from vidlift.evaluation.forms import CASES, STRIP, Form, Variant, build, variants
 from vidlift.evaluation.runtimes import SETUPS, Setup
 from vidlift.evaluation.timing import SIZE, Job, Time
@@ -72,8 +72,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--only", default="", help="variants with this in their name, and the base")
-    parser.add_argument("--rounds", type=int, default=timing.ROUNDS)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=script.count, default=timing.ROUNDS)
+    parser.add_argument("--threads", type=script.count, default=2)
     parser.add_argument("--name", default="graphs", help="of the results")
     parser.add_argument("--docs", action="store_true", help="put the tables into docs/models.md")
     return parser.parse_args()
@@ -190,4 +190,4 @@ def _into_docs(page: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidlift import metrics, models
+from vidlift.evaluation import script
 from vidlift.models import Model, cards
 from vidlift.rgb import rgb_of
 from vidlift.training import pictures
@@ -97,4 +98,4 @@ def held_out(folder: Path, *, drawn: bool) -> dict[str, NDArray[np.uint8]]:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

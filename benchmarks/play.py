@@ -30,7 +30,7 @@ from typing import Any
 import av
 import numpy as np
 
-from vidlift.evaluation import machine, tables
+from vidlift.evaluation import machine, script, tables
 from vidlift.player.bench import made_up_film
 from vidlift.sinks.window import Window
 from vidlift.sources.split import Split
@@ -104,9 +104,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=2000, help="of each film")
-    parser.add_argument("--minutes", type=int, help="that each lasts, instead; with sound")
-    parser.add_argument("--rates", type=int, nargs="+", default=[24, 30])
+    parser.add_argument("--frames", type=script.count, default=2000, help="of each film")
+    parser.add_argument("--minutes", type=script.count, help="that each lasts, instead; with sound")
+    parser.add_argument("--rates", type=script.count, nargs="+", default=[24, 30])
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=CASES)
     parser.add_argument("--film", type=Path, help="play this instead of a made-up film")
     parser.add_argument("--model", default="auto")
@@ -127,7 +127,7 @@ def _play(case: str, film: Path, scale: int, rate: int, options: argparse.Namesp
         memory.append(_resident_mb(playing.pid))
         time.sleep(SAMPLE_EVERY)
     if playing.returncode:
-        raise SystemExit(f"play ended with {playing.returncode}")
+        raise SystemExit(playing.returncode)  # which it has said the reason of
     receipt = json.loads(report.read_text())
     report.unlink()
     # The last samples may be of a process that is closing: they are left out.
@@ -287,4 +287,4 @@ def _page(rows: list[Row], made: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -25,7 +25,7 @@ from pathlib import Path
 from vidlift import models
 from vidlift.descriptor import SCALES
 from vidlift.errors import ModelError
-from vidlift.evaluation import machine, report, sets, streams, subjects, tables
+from vidlift.evaluation import machine, report, script, sets, streams, subjects, tables
 from vidlift.evaluation.networks import Bicubic, Network, open_network
 from vidlift.evaluation.report import Figures
 from vidlift.evaluation.runtimes import EXACT, PRECISIONS, Setup
@@ -46,8 +46,9 @@ def main() -> None:
     sent = [streams.parse(name) for name in options.streams.split(",")]
     found: list[Figures] = []
     every = _kept(where)
+    wanted = _subjects(options.peers, options.only)
     for scale in options.scales:
-        chosen = _subjects(options.peers, scale, options.only)
+        chosen = [each for each in wanted if each.scale == scale]
         for subject in (None, *chosen) if chosen else ():  # bicubic first
             figures = report.about(subject, scale=scale, setup=setup)
             known = {_key(each): each for each in _kept(where)}.get(_key(figures), figures)
@@ -114,15 +115,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scales", type=int, nargs="+", default=SCALES, choices=SCALES)
     parser.add_argument("--only", nargs="*", default=[], help="names, or beginnings of names")
     parser.add_argument("--precision", default=EXACT.precision, choices=PRECISIONS)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=script.count, default=2)
     return parser.parse_args()
 
 
-def _subjects(peers: Path | None, scale: int, only: Sequence[str]) -> list[Subject]:
-    files = sorted(peers.glob(f"*-x{scale}.onnx")) if peers else []
-    found = [subjects.load(name) for name in models.names()] + [subjects.load(f) for f in files]
-    wanted = [each for each in found if not only or each.name.startswith(tuple(only))]
-    return [each for each in wanted if each.scale == scale]
+def _subjects(peers: Path | None, only: Sequence[str]) -> list[Subject]:
+    found = [subjects.load(name) for name in models.names()]
+    found += subjects.published(peers) if peers else []
+    wanted = subjects.beginning([each.name for each in found], only)
+    return [each for each in found if each.name in wanted]
 
 
 def _measure(
@@ -199,4 +200,4 @@ def _page(figures: Sequence[Figures]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

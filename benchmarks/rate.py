@@ -24,7 +24,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidlift.errors import ModelError
-from vidlift.evaluation import machine, runtimes, tables
+from vidlift.evaluation import machine, runtimes, script, tables
 from vidlift.evaluation.timing import Job, interleaved
 
 RESULTS = Path(__file__).parent / "results"
@@ -58,8 +58,8 @@ class Rate:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=script.count, default=50)
+    parser.add_argument("--threads", type=script.count, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     jobs: list[Job] = []
     values = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
@@ -167,4 +167,4 @@ def _page(rows: list[Rate], made: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vidlift.evaluation import script
+
 RESULTS = Path(__file__).parent / "results"
 ENDINGS = (".mp4", ".mov", ".mkv", ".webm", ".ts", ".m4v", ".avi")
 MATROSKA = (".mkv", ".webm")
@@ -170,4 +172,4 @@ def _row(outcome: Outcome) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    script.run(main)

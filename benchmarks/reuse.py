@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vidlift.engines.base import PairPlanes
-from vidlift.evaluation import machine, tables
+from vidlift.evaluation import machine, script, tables
 from vidlift.frame import Frame, Plane
 from vidlift.metrics import psnr
 from vidlift.resample import quick_resize
@@ -81,10 +81,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--models", nargs="+", default=["m-x4", "m-x2"])
     parser.add_argument("--films", nargs="+", default=list(FILMS), choices=FILMS)
-    parser.add_argument("--frames", type=int, default=240)
+    parser.add_argument("--frames", type=script.count, default=240)
     parser.add_argument("--crf", type=int, nargs="+", default=[23, 28])
     parser.add_argument("--thresholds", type=float, nargs="+", default=[0, NOISE])
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=script.count)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--name", default="reuse", help="of the results")
     options = parser.parse_args()
@@ -234,4 +234,4 @@ def page(rows: list[Row], made: dict[str, Any], frames: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

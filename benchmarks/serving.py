@@ -28,7 +28,7 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
-from vidlift.evaluation import machine, tables
+from vidlift.evaluation import machine, script, tables
 
 RESULTS = Path(__file__).with_name("results")
 SEGMENT = 100_000
@@ -47,7 +47,7 @@ Server = AbstractContextManager[tuple[int, int]]
 def main() -> None:
     """Measure each server and keep the figures and a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--seconds", type=script.count, default=10)
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     found: dict[str, Any] = {"machine": machine.about()}
@@ -58,7 +58,7 @@ def main() -> None:
         if shutil.which("nginx"):
             servers["nginx"] = lambda: _nginx(library, Path(folder))
         found["servers"] = {name: _measure(s(), chosen.seconds) for name, s in servers.items()}
-    chosen.results.mkdir(exist_ok=True)
+    chosen.results.mkdir(parents=True, exist_ok=True)
     (chosen.results / "serving.json").write_text(json.dumps(found, indent=2) + "\n")
     page = _page(found)
     (chosen.results / "serving.md").write_text(page)
@@ -238,4 +238,4 @@ def _page(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

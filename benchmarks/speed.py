@@ -23,7 +23,7 @@ from typing import Any
 
 from vidlift import models
 from vidlift.descriptor import SCALES
-from vidlift.evaluation import machine, report, subjects, tables, timing
+from vidlift.evaluation import machine, report, script, subjects, tables, timing
 from vidlift.evaluation.cost import cost
 from vidlift.evaluation.report import Figures
 from vidlift.evaluation.runtimes import SETUPS
@@ -38,8 +38,9 @@ def main() -> None:
     made = {**machine.about(), "threads": options.threads, "rounds": options.rounds}
     before = kept(where, made) if options.keep else []
     found: list[Figures] = []
+    wanted = _subjects(options.peers, options.only)
     for scale in options.scales:
-        every = _subjects(options.peers, scale, options.only)
+        every = [each for each in wanted if each.scale == scale]
         every = [each for each in every if cost(each).mac <= options.ceiling * scale**2]
         # Always there, whatever is wanted or shipped.
         reference = subjects.load(f"bicubic-x{scale}")
@@ -71,10 +72,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peers", type=Path, help="a folder of published networks")
     parser.add_argument("--scales", type=int, nargs="+", default=SCALES, choices=SCALES)
     parser.add_argument("--only", nargs="*", default=[], help="names, or beginnings of names")
-    parser.add_argument("--rounds", type=int, default=timing.ROUNDS)
-    parser.add_argument("--group", type=int, default=8, help="networks in memory at once")
+    parser.add_argument("--rounds", type=script.count, default=timing.ROUNDS)
+    parser.add_argument("--group", type=script.count, default=8, help="networks in memory at once")
     parser.add_argument("--ceiling", type=float, default=11_000, help="MAC per output pixel")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=script.count, default=2)
     parser.add_argument("--name", default="speed", help="of the results")
     parser.add_argument("--keep", action="store_true", help="what is not timed now")
     return parser.parse_args()
@@ -88,13 +89,12 @@ def kept(where: Path, made: dict[str, Any]) -> list[Figures]:
     return report.load(where) if same else []
 
 
-def _subjects(peers: Path | None, scale: int, only: Sequence[str]) -> list[Subject]:
-    """Ours and the peers of a scale, cheapest first, so that a group has its like in it."""
-    files = sorted(peers.glob(f"*-x{scale}.onnx")) if peers else []
-    found = [subjects.load(name) for name in models.names()] + [subjects.load(f) for f in files]
-    wanted = [each for each in found if not only or each.name.startswith(tuple(only))]
-    same = [each for each in wanted if each.scale == scale]
-    return sorted(same, key=lambda each: cost(each).mac)
+def _subjects(peers: Path | None, only: Sequence[str]) -> list[Subject]:
+    """Ours and the peers, cheapest first, so that a group has its like in it."""
+    found = [subjects.load(name) for name in models.names()]
+    found += subjects.published(peers) if peers else []
+    wanted = subjects.beginning([each.name for each in found], only)
+    return sorted((each for each in found if each.name in wanted), key=lambda each: cost(each).mac)
 
 
 def _tell(line: str) -> None:
@@ -129,4 +129,4 @@ def _page(figures: Sequence[Figures], taken_on: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -25,7 +25,7 @@ from typing import Any
 
 from vidlift.cloud.publish import PublishOptions, publish
 from vidlift.cloud.serve import serving
-from vidlift.evaluation import machine, tables
+from vidlift.evaluation import machine, script, tables
 from vidlift.player.bench import made_up_film
 
 RESULTS = Path(__file__).parent / "results"
@@ -59,7 +59,7 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=7, help="of each")
+    parser.add_argument("--runs", type=script.count, default=7, help="of each")
     parser.add_argument("--name", default="start", help="of the files of results")
     options = parser.parse_args()
     rows = []
@@ -145,4 +145,4 @@ def _page(rows: list[Row], made: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from vidlift.cli import teachers
-from vidlift.evaluation import machine, tables
+from vidlift.evaluation import machine, script, tables
 from vidlift.training import architectures, checkpoint, dataset, loop, prune, recipe, validation
 from vidlift.training.architectures import SLOPE, Architecture, Plain
 from vidlift.training.checkpoint import Checkpoint
@@ -268,8 +268,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--runs", type=Path, required=True, help="where runs are kept")
     parser.add_argument("--teacher", type=Path, required=True, help="a network for x4")
-    parser.add_argument("--steps", type=int, default=3000, help="of the base")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=script.count, default=3000, help="of the base")
+    parser.add_argument("--threads", type=script.count, default=1)
     parser.add_argument("--bf16", action="store_true", help="bodies in bfloat16")
     options = parser.parse_args()
     rows = Bench(options).rows()
@@ -300,4 +300,4 @@ def _page(rows: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -20,9 +20,10 @@ from typing import Any
 from vidlift import models
 from vidlift.descriptor import SCALES
 from vidlift.errors import ModelError
-from vidlift.evaluation import machine, subjects, tables, timing
+from vidlift.evaluation import machine, script, subjects, tables, timing
 from vidlift.evaluation.timing import Time
 from vidlift.models import family
+from vidlift.models.family import Member
 from vidlift.training import dataset, export, quantize
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,10 +35,11 @@ MAX_LOSS = 0.05
 def main() -> None:
     options = _options()
     rows: list[dict[str, Any]] = []
+    networks = _networks(options.only)
     for scale in options.scales:
         found = dataset.split(options.data, scale=scale)
         losses = {}
-        for name in _networks(scale, options.only):
+        for name in (each.name for each in networks if each.scale == scale):
             try:
                 losses[name] = _quantised(name, *found, out=options.out)
             except ModelError as error:
@@ -65,15 +67,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="where the variants go")
     parser.add_argument("--scales", type=int, nargs="+", default=SCALES, choices=SCALES)
     parser.add_argument("--only", nargs="*", default=[], help="names, or beginnings of names")
-    parser.add_argument("--rounds", type=int, default=timing.ROUNDS)
+    parser.add_argument("--rounds", type=script.count, default=timing.ROUNDS)
     return parser.parse_args()
 
 
-def _networks(scale: int, only: list[str]) -> list[str]:
-    """The shipped networks of a scale, as they were trained."""
+def _networks(only: list[str]) -> list[Member]:
+    """Those that are shipped, as they were trained."""
     shipped = [member for name in models.names() if (member := family.parse(name))]
-    own = [m.name for m in shipped if m.scale == scale and not m.variant]
-    return [name for name in own if not only or name.startswith(tuple(only))]
+    own = {member.name: member for member in shipped if not member.variant}
+    return [own[name] for name in subjects.beginning(own, only)]
 
 
 def _quantised(name: str, training: Any, held_out: Any, *, out: Path) -> float:
@@ -113,4 +115,4 @@ def _page(rows: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

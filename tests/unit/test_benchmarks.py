@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -11,7 +13,8 @@ from types import ModuleType
 import pytest
 
 from vidlift.descriptor import SCALES
-from vidlift.evaluation import machine, report, sets, subjects
+from vidlift.errors import OutputError
+from vidlift.evaluation import machine, report, script, sets, subjects
 from vidlift.evaluation.clips import ClipScore, SetScore
 from vidlift.evaluation.domination import CLIPS, PICTURES, STREAM, Verdict
 from vidlift.evaluation.pictures import Score
@@ -30,7 +33,9 @@ def benchmark(name: str) -> ModuleType:
     return module
 
 
-quality, domination, colour, speed = map(benchmark, ("quality", "domination", "colour", "speed"))
+quality, domination, colour, speed, variants = map(
+    benchmark, ("quality", "domination", "colour", "speed", "variants")
+)
 
 SCORE = Score(psnr=30.0, ssim=0.9, pictures=1)
 CLIP = SetScore(mean=ClipScore(**dict.fromkeys(ClipScore.__dataclass_fields__, 30.0)), clips={})
@@ -117,7 +122,7 @@ def test_a_page_of_colour_keeps_the_scales_that_are_not_asked_for(
 
     monkeypatch.setattr(colour, "RESULTS", tmp_path)
     monkeypatch.setattr(sets, "find", lambda *_: [])
-    monkeypatch.setattr(colour, "_subjects", lambda _, scale: [networks[scale]])
+    monkeypatch.setattr(colour, "_subjects", lambda _: list(networks.values()))
     monkeypatch.setattr(colour, "_measured", lambda _subject, found, _tests: scored(found))
     usual = [scored(report.about(each, scale=scale)) for scale, each in networks.items()]
     report.save(tmp_path / "quality.json", usual, made={})
@@ -138,3 +143,76 @@ def test_times_of_another_day_are_kept_and_those_of_another_machine_are_not(tmp_
     assert not speed.kept(where, {**made, "threads": 1})
     assert not speed.kept(where, {**made, "processor": "another"})
     assert not speed.kept(tmp_path / "none.json", made)
+
+
+def _raising(error: BaseException) -> Callable[[], None]:
+    def main() -> None:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("main", "code", "said"),
+    [
+        (lambda: None, None, ""),
+        (lambda: 1, 1, ""),
+        (_raising(OutputError("no room")), 4, "speed: no room\n"),
+        (_raising(FileNotFoundError(2, "none", "a")), 3, "speed: [Errno 2] none: 'a'\n"),
+        (_raising(KeyboardInterrupt()), 130, "speed: interrupted\n"),
+    ],
+)
+def test_how_a_script_ends(
+    main: Callable[[], int | None],
+    code: int | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks/speed.py"])
+    with pytest.raises(SystemExit) as ended:
+        script.run(main)
+    assert ended.value.code == code
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "many"])
+def test_how_many_is_one_at_least(text: str) -> None:
+    assert script.count("12") == 12
+    with pytest.raises(ArgumentTypeError):
+        script.count(text)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "code", "said"),
+    [
+        (quality, ["--data", "{}", "--only", "none"], 2, "no network is named or begins with none"),
+        (quality, ["--data", "{}", "--peers", "{}"], 3, "no published network (*.onnx) in {}"),
+        (colour, ["--data", "{}", "--peers", "{}"], 3, "no published network (*.onnx) in {}"),
+        (speed, ["--only", "none", "no"], 2, "no network is named or begins with none or no"),
+        (speed, ["--peers", "{}"], 3, "no published network (*.onnx) in {}"),
+        (variants, ["{}", "--out", "{}", "--only", "n"], 2, "no network is named or begins with n"),
+    ],
+)
+def test_results_stay_where_a_script_is_told_wrong(
+    module: ModuleType,
+    arguments: list[str],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    results, empty = tmp_path / "results", tmp_path / "empty"
+    results.mkdir()
+    empty.mkdir()
+    report.save(results / "quality.json", [], made={})
+    monkeypatch.setattr(module, "RESULTS", results)
+    monkeypatch.setattr(sets, "find", lambda *_: [])
+    name = module.__name__.removeprefix("benchmark_")
+    monkeypatch.setattr(sys, "argv", [name, *(each.format(empty) for each in arguments)])
+    with pytest.raises(SystemExit) as ended:
+        script.run(module.main)
+    assert ended.value.code == code
+    assert capsys.readouterr().err == f"{name}: {said.format(empty)}\n"
+    assert [file.name for file in results.iterdir()] == ["quality.json"]

@@ -8,7 +8,7 @@ at ``scale`` times the size as its output. Its metadata say ``scale``, and may s
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import onnx
 
 from vidlift import models
 from vidlift.descriptor import PREFIX, SCALES
-from vidlift.errors import ModelError, UsageError
+from vidlift.errors import InputError, ModelError, UsageError
 from vidlift.models import Model, check
 
 MAX_ALIGN = 256
@@ -102,6 +102,22 @@ def load(name_or_file: str | Path) -> Subject:
         full_range=y_range == "full",
         multiple_of=align,
     )
+
+
+def published(folder: Path) -> list[Subject]:
+    """The networks in a folder, by name. Raises ``InputError`` where there is none."""
+    files = sorted(folder.glob("*.onnx"))
+    if not files:
+        raise InputError(f"no published network (*.onnx) in {folder}")
+    return [load(file) for file in files]
+
+
+def beginning(names: Iterable[str], only: Sequence[str]) -> list[str]:
+    """Names that are in ``only`` or begin so, all where that is empty; ``UsageError`` for none."""
+    found = [name for name in names if not only or name.startswith(tuple(only))]
+    if not found:
+        raise UsageError(f"no network is named or begins with {' or '.join(only)}")
+    return found
 
 
 def check_names(subjects: Sequence[Subject]) -> None:
