@@ -96,15 +96,15 @@ def test_a_picture_is_seen_before_it_is_measured_which_precision_is_faster(
 ) -> None:
     measured: list[str] = []
 
-    def faster(engine: str, **_more: object) -> bool:
+    def worth(engine: str, **_more: object) -> tuple[str, ...]:
         measured.append(engine)
-        return False
+        return ()
 
     monkeypatch.setattr(precision, "allowed", lambda _model: True)
     monkeypatch.setattr(precision, "known", lambda *_args, **_more: bool(measured))
-    monkeypatch.setattr(precision, "faster", faster)
+    monkeypatch.setattr(precision, "worth", worth)
 
-    made = Ladders(INFO, engines=engines(tmp_path, mixed=None))
+    made = Ladders(INFO, engines=engines(tmp_path, ways=None))
     assert not made.known(2)
     trial = made.trial(2, PROBE)
     name, frame = next(trial)
@@ -170,16 +170,35 @@ def test_a_scale_without_networks_is_plain_and_scale_1_costs_nothing(tmp_path: P
     assert network.pair(PAIR.first, PAIR.second) == (PAIR.first, PAIR.second)
 
 
-def test_of_the_variants_of_a_tier_the_fastest_is_taken(
-    tmp_path: Path, catalogue: dict[str, Model], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("ways", "wanted"),
+    [
+        ((), ["bicubic-x2", "s-x2", "l-x2"]),
+        ((precision.INT8,), ["bicubic-x2", "s-x2", "l-x2-int8"]),
+        ((precision.MIXED, precision.INT8), ["bicubic-x2", "s-x2", "l-x2-int8"]),
+    ],
+)
+def test_a_tier_is_in_8_bits_where_that_is_worth_it_and_it_has_them(
+    ways: tuple[str, ...],
+    wanted: list[str],
+    tmp_path: Path,
+    catalogue: dict[str, Model],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain = catalogue["l-x2"]
     for name in ("l-x2-int8", "l-x2-other"):
         descriptor = replace(plain.descriptor, name=name)
         catalogue[name] = replace(plain, descriptor=descriptor, sha256=name)
-    costs = {"bicubic-x2": 1.0, "s-x2": 2.0, "l-x2": 9.0, "l-x2-int8": 4.0, "l-x2-other": 5.0}
-    monkeypatch.setattr(calibration, "measure", lambda *_arguments, **_more: costs)
-    assert [rung.name for rung in ladders(tmp_path).rungs(2)] == ["bicubic-x2", "s-x2", "l-x2-int8"]
+    asked: list[list[str]] = []
+
+    def measure(networks: calibration.Networks, **_: object) -> dict[str, float]:
+        asked.append([name for name, _ in networks])
+        return dict.fromkeys(asked[-1], 0.001)
+
+    monkeypatch.setattr(calibration, "measure", measure)
+    made = Ladders(INFO, engines=engines(tmp_path, ways=ways))
+    assert [rung.name for rung in made.rungs(2)] == wanted
+    assert asked == [wanted], "what is not used is not measured"
 
 
 def test_each_network_is_measured_and_opened_on_the_engine_that_its_card_allows(
@@ -191,7 +210,7 @@ def test_each_network_is_measured_and_opened_on_the_engine_that_its_card_allows(
     }
     monkeypatch.setattr(models, "card", cards.get)
     monkeypatch.setattr(precision, "MIXED", "null")
-    made = Ladders(INFO, engines=engines(tmp_path, engine="onnxruntime", mixed=True))
+    made = Ladders(INFO, engines=engines(tmp_path, engine="onnxruntime", ways=[precision.MIXED]))
     for rung in made.rungs(2):
         made.open(rung).close()
         assert made.engine(rung) == made.engine_of[rung.name]

@@ -69,7 +69,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         }
 
     monkeypatch.setattr(calibration, "measure", measure)
-    monkeypatch.setattr(precision, "faster", lambda _engine, **_: False)
+    monkeypatch.setattr(precision, "worth", lambda _engine, **_: ())
     return timed
 
 
@@ -134,7 +134,7 @@ def test_a_rung_that_is_seen_to_be_slow_is_left_whatever_was_foretold() -> None:
 
 
 def test_every_size_has_the_engines_that_were_settled_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "faster", lambda _engine, **_: True)
+    monkeypatch.setattr(precision, "worth", lambda _engine, **_: (precision.MIXED,))
     monkeypatch.setattr(precision, "MIXED", "null")
     monkeypatch.setattr(precision, "allowed", lambda model: model.descriptor.tier == "m")
     made = chooser(engine="onnxruntime")
@@ -146,6 +146,32 @@ def test_every_size_has_the_engines_that_were_settled_on(monkeypatch: pytest.Mon
     assert mixed == {"m-x2"}
     assert set(made.engines) == {"bicubic-x2", "s-x2", "m-x2", "l-x2"}
     assert all("onnxruntime" in made.engines[name] for name in set(made.engines) - mixed)
+
+
+@pytest.mark.parametrize(
+    ("in_8_bits", "times"), [("m-x4-int8", 2.0), ("m-x2-int8", 1.0)], ids=["from 8 bits", "to them"]
+)
+def test_what_another_scale_has_in_another_precision_is_foretold_too(
+    in_8_bits: str, times: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, load = [*models.names(), in_8_bits], models.load
+
+    def loaded(name: str) -> Model:
+        if name != in_8_bits:
+            return load(name)
+        plain = load(name.removesuffix("-int8"))
+        return replace(plain, descriptor=replace(plain.descriptor, name=name), sha256=name)
+
+    monkeypatch.setattr(models, "names", lambda: names)
+    monkeypatch.setattr(models, "load", loaded)
+    monkeypatch.setattr(precision, "worth", lambda _engine, **_: (precision.INT8,))
+    made = chooser()
+    known = {rung.tier: rung.cost for rung in made.ladders.rungs(4)}
+    made.tiers(960, 540)
+    foretold = {rung.tier: rung for rung in made._of_size[960, 540].rungs(2)}
+    assert foretold["m"].cost == pytest.approx(times * known["m"])
+    assert foretold["s"].cost == pytest.approx(known["s"])
+    assert in_8_bits in {foretold["m"].name, made.ladders.rungs(4)[2].name}
 
 
 def test_what_a_size_showed_is_remembered_for_that_size() -> None:

@@ -1,4 +1,4 @@
-"""Mixed precision: which layers it is in, and that it is used where it is faster and not seen."""
+"""Less than float32: in which layers, and that it is used where it is faster, and not seen."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from support.networks import plain_network
-from support.shared import require
+from support.shared import PACKAGES, require
 from vidlift import demo, models
 from vidlift.engines import open_engine
 from vidlift.errors import ModelError
@@ -18,6 +19,7 @@ from vidlift.frame import Plane
 from vidlift.models import Model
 from vidlift.player import calibration, precision
 from vidlift.player.calibration import Speeds
+from vidlift.player.precision import FLOAT32, INT8, MIXED
 from vidlift.sources.file import FileSource
 
 
@@ -25,11 +27,11 @@ class FakeUpscaler:
     """Knows its engine; there is none in mixed precision where ``lacks`` says so."""
 
     lacks = False
-    engine = "openvino 1 cpu mixed"
 
     def __init__(self, _model: Model, *, engine: str, threads: int | None) -> None:
-        if engine == precision.MIXED and self.lacks:
+        if engine == MIXED and self.lacks:
             raise ModelError("this CPU has no bfloat16")
+        self.engine = f"openvino 1 cpu {'mixed' if engine == MIXED else 'f32'}"
 
     def __enter__(self) -> FakeUpscaler:
         return self
@@ -41,51 +43,97 @@ class FakeUpscaler:
 @pytest.fixture
 def speeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Speeds:
     monkeypatch.setattr(precision, "Upscaler", FakeUpscaler)
-    monkeypatch.setattr(models, "names", lambda: ["m-x2", "s-x2"])
+    monkeypatch.setattr(models, "names", lambda: ["m-x2", "s-x2", "s-x2-int8"])
     monkeypatch.setattr(models, "load", lambda name: plain_network(tier=str(name)[0]))
     return Speeds(tmp_path / "speeds.json")
 
 
+def take(monkeypatch: pytest.MonkeyPatch, times: dict[str, float]) -> None:
+    """Have the networks that are tried take such times; there is no time for others."""
+
+    def measure(networks: calibration.Networks, **_: object) -> dict[str, float]:
+        return {name: times[name] for name, _ in networks if name in times}
+
+    monkeypatch.setattr(calibration, "measure", measure)
+
+
 @pytest.mark.parametrize(
-    ("times", "is_faster"),
+    ("times", "worth"),
     [
-        ({"auto": 0.02, precision.MIXED: 0.01}, True),
-        ({"auto": 0.02, precision.MIXED: 0.0195}, False),
-        ({"auto": 0.02}, False),
+        ({FLOAT32: 0.02, MIXED: 0.01, INT8: 0.02}, (MIXED,)),
+        ({FLOAT32: 0.02, MIXED: 0.0195, INT8: 0.01}, (INT8,)),
+        ({FLOAT32: 0.02, MIXED: 0.0195, INT8: 0.0195}, ()),
+        ({FLOAT32: 0.02, MIXED: 0.01, INT8: 0.0095}, (MIXED, INT8)),
+        ({FLOAT32: 0.02, MIXED: 0.01, INT8: 0.0085}, (INT8, MIXED)),
+        ({FLOAT32: 0.02, MIXED: 0.01}, (MIXED,)),
+        ({FLOAT32: 0.02}, ()),
     ],
 )
-def test_it_is_used_where_it_is_faster(
-    monkeypatch: pytest.MonkeyPatch, speeds: Speeds, times: dict[str, float], is_faster: bool
+def test_what_is_faster_is_used_and_what_loses_nothing_first(
+    monkeypatch: pytest.MonkeyPatch,
+    speeds: Speeds,
+    times: dict[str, float],
+    worth: tuple[str, ...],
 ) -> None:
-    monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: times)
-    assert precision.faster("auto", threads=1, speeds=speeds) is is_faster
+    take(monkeypatch, times)
+    assert precision.worth("auto", threads=1, speeds=speeds) == worth
 
 
 def test_what_was_measured_is_kept(monkeypatch: pytest.MonkeyPatch, speeds: Speeds) -> None:
-    times = {"cpu": 0.02, precision.MIXED: 0.01}
-    monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: times)
+    take(monkeypatch, {FLOAT32: 0.02, MIXED: 0.01, INT8: 0.02})
     assert not precision.known("cpu", threads=1, speeds=speeds)
-    assert precision.faster("cpu", threads=1, speeds=speeds)
+    assert precision.worth("cpu", threads=1, speeds=speeds) == (MIXED,)
     assert precision.known("auto", threads=1, speeds=speeds)
     monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("again"))
-    assert precision.faster("auto", threads=1, speeds=speeds)
+    assert precision.worth("auto", threads=1, speeds=speeds) == (MIXED,)
+
+
+def test_what_there_was_no_time_for_is_tried_the_next_time(
+    monkeypatch: pytest.MonkeyPatch, speeds: Speeds
+) -> None:
+    take(monkeypatch, {FLOAT32: 0.02, MIXED: 0.01})
+    assert precision.worth("auto", threads=1, speeds=speeds) == (MIXED,)
+    assert not precision.known("auto", threads=1, speeds=speeds)
+    take(monkeypatch, {FLOAT32: 0.02, MIXED: 0.01, INT8: 0.005})
+    assert precision.worth("auto", threads=1, speeds=speeds) == (INT8, MIXED)
 
 
 @pytest.mark.parametrize("engine", ["gpu", "onnxruntime", "openvino"])
 def test_an_engine_that_was_asked_for_stays(speeds: Speeds, engine: str) -> None:
     assert precision.known(engine, threads=1, speeds=speeds)
-    assert not precision.faster(engine, threads=1, speeds=speeds)
+    assert not precision.worth(engine, threads=1, speeds=speeds)
 
 
-def test_without_bfloat16_or_networks_nothing_is_measured(
-    monkeypatch: pytest.MonkeyPatch, speeds: Speeds
-) -> None:
+def test_what_is_not_there_is_not_measured(monkeypatch: pytest.MonkeyPatch, speeds: Speeds) -> None:
     monkeypatch.setattr(calibration, "measure", lambda *_args, **_more: pytest.fail("measured"))
     monkeypatch.setattr(FakeUpscaler, "lacks", True)
+    assert not precision.known("auto", threads=1, speeds=speeds), "there are 8 bits"
+    monkeypatch.setattr(models, "names", lambda: ["m-x2", "s-x2"])
     assert precision.known("auto", threads=1, speeds=speeds)
-    assert not precision.faster("auto", threads=1, speeds=speeds)
+    assert not precision.worth("auto", threads=1, speeds=speeds)
     monkeypatch.setattr(models, "names", list)
-    assert not precision.faster("auto", threads=1, speeds=speeds)
+    monkeypatch.setattr(FakeUpscaler, "lacks", False)
+    assert not precision.worth("auto", threads=1, speeds=speeds)
+
+
+@pytest.mark.parametrize(
+    ("names", "ways", "best"),
+    [
+        (["m-x2", "m-x2-int8"], [INT8], "m-x2-int8"),
+        (["m-x2", "m-x2-int8"], [INT8, MIXED], "m-x2-int8"),
+        (["m-x2", "m-x2-int8"], [MIXED, INT8], "m-x2"),
+        (["l-x2", "l-x2-int8"], [MIXED, INT8], "l-x2-int8"),
+        (["l-x2"], [MIXED, INT8], "l-x2"),
+        (["m-x2", "m-x2-other"], [INT8], "m-x2"),
+        (["m-x2", "m-x2-int8"], [], "m-x2"),
+    ],
+)
+def test_a_network_is_used_in_the_best_way_that_it_can_be(
+    names: list[str], ways: list[str], best: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "load", lambda name: plain_network(tier=str(name)[0]))
+    monkeypatch.setattr(precision, "allowed", lambda model: model.descriptor.tier == "m")
+    assert precision.best(names, ways) == best
 
 
 SHA = plain_network(tier="m").sha256
@@ -173,6 +221,30 @@ def test_on_pictures_it_is_near_float32(picture: Plane, name: str, bits: int) ->
     exact.close()
 
 
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("name", [n for n in models.names() if n.endswith(INT8)])
+def test_in_8_bits_engines_agree_on_pictures_and_are_near_float32(
+    picture: Plane, name: str, engine: str, bits: int
+) -> None:
+    if engine in PACKAGES:
+        require(engine)
+    plane = picture[:64, :96]
+    plane = plane.astype(np.uint16) << 2 if bits == 10 else plane
+
+    def made(name: str, engine: str) -> NDArray[np.int32]:
+        with closing(open_engine(models.load(name), engine=engine, threads=1)) as running:
+            return running.run(plane[None, None], bits=bits).astype(np.int32)
+
+    found = made(name, engine)
+    one = 1 << (bits - 8)
+    apart = np.abs(found - made(name, "reference"))
+    assert np.mean(apart > one) <= 2e-3
+    assert np.mean((apart / one) ** 2) <= 0.05
+    wrong = np.abs(found - made(name.removesuffix(f"-{INT8}"), engine))
+    assert np.mean((wrong / one) ** 2) <= 1.5, "0.06 dB at 30 dB"
+
+
 @pytest.mark.parametrize(
     ("there", "tried"),
     [
@@ -184,8 +256,5 @@ def test_on_pictures_it_is_near_float32(picture: Plane, name: str, bits: int) ->
 def test_it_is_tried_on_a_small_network_with_inner_layers(
     there: list[str], tried: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded: list[str] = []
     monkeypatch.setattr(models, "names", lambda: there)
-    monkeypatch.setattr(models, "load", loaded.append)
-    precision._tried()
-    assert loaded == [tried]
+    assert precision._tried() == tried

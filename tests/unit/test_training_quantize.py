@@ -19,6 +19,7 @@ from support.shared import require
 from vidlift import models
 from vidlift.errors import ModelError, UsageError
 from vidlift.training import architectures, dataset, quantize
+from vidlift.training.pictures import Picture
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,16 @@ def test_a_model_is_written_in_8_bits(tmp_path: Path, folder: Path, half: bool) 
     assert (card["name"], card["sha256"]) == ("s-x2-int8", model.sha256)
     assert card["figures"]["int8"]["loss"] < 1
     assert card["parameters"] > 0
+
+
+def test_ranges_are_found_on_pictures_as_they_are_and_on_some_of_all_code_values() -> None:
+    dull = np.linspace(60, 180, 20 * 30).astype(np.uint8).reshape(20, 30)
+    picture = Picture(source="dull", high=np.repeat(dull, 2, axis=0).repeat(2, axis=1), low=dull)
+    planes = [plane for couple in quantize._couples([picture] * 5) for plane in couple[0]]
+    found = [(int(plane.min()), int(plane.max())) for plane in planes]
+    assert found == [(60, 180), (60, 180), (60, 180), (0, 255)] * 2
+    black = Picture(source="black", high=np.zeros((4, 4), np.uint8), low=np.zeros((2, 2), np.uint8))
+    assert not any(couple.any() for couple in quantize._couples([black] * 5))
 
 
 def test_a_loss_that_is_too_great_is_refused(folder: Path) -> None:

@@ -135,7 +135,7 @@ def _engines(
 
     if asked:
         return lambda _model: asked
-    chosen = Engines(speeds=Speeds(), threads=threads, mixed=None)
+    chosen = Engines(speeds=Speeds(), threads=threads, ways=None)
     return lambda model: dict.fromkeys(("auto", chosen.of(model)))
 
 

@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import version_converter
 from onnx.reference import ReferenceEvaluator
 
 from vidlift.descriptor import Descriptor
 from vidlift.engines.base import PairPlanes, Unplanned, from_core, to_core
 from vidlift.models import Model, core
+
+QUANTISED_FROM = 19
+"""The opset from which on the evaluator has the operators of 8 bits, which were the same before."""
 
 
 class ReferenceEngine(Unplanned):
@@ -22,7 +26,7 @@ class ReferenceEngine(Unplanned):
 
     def __init__(self, model: Model, *, threads: int) -> None:
         self._model = model
-        self._whole = ReferenceEvaluator(onnx.load_model_from_string(model.data))
+        self._whole = _evaluator(model.data)
 
     @property
     def name(self) -> str:
@@ -40,7 +44,7 @@ class ReferenceEngine(Unplanned):
     def _run(self, planes: PairPlanes, bits: int) -> PairPlanes:
         if bits == 8:
             return np.asarray(_first(self._whole, {"y": planes}))
-        judge = ReferenceEvaluator(onnx.load_model_from_string(core.extract(self._model)))
+        judge = _evaluator(core.extract(self._model))
         core_out = _first(judge, {"core_in": to_core(planes, bits=bits)})
         return from_core(core_out, bits=bits)
 
@@ -49,6 +53,13 @@ class ReferenceEngine(Unplanned):
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _evaluator(data: bytes) -> ReferenceEvaluator:
+    graph = onnx.load_model_from_string(data)
+    if any(node.op_type == "DequantizeLinear" for node in graph.graph.node):
+        graph = version_converter.convert_version(graph, QUANTISED_FROM)
+    return ReferenceEvaluator(graph)
 
 
 def _first(graph: ReferenceEvaluator, feeds: dict[str, Any]) -> Any:

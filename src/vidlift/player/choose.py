@@ -56,7 +56,7 @@ class Chooser:
             engine=options.engine,
             threads=options.threads,
             speeds=Speeds(),
-            mixed=None if open_to_mixed else False,
+            ways=None if open_to_mixed else (),
         )
         self.ladders = Ladders(
             film.info,

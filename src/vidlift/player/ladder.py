@@ -35,6 +35,10 @@ FREE = 1e-6
 """Cost of what takes no time: costs are more than 0."""
 
 
+TIMES_INT8 = 2.0
+"""What a network takes in float32 at most, about, of its time in 8 bits."""
+
+
 def is_network(name: str) -> bool:
     """Whether a maker of pictures is more than interpolation, or nothing at all."""
     return not name.startswith((models.BICUBIC, AS_IT_IS))
@@ -47,24 +51,30 @@ class Engines:
     engine: str = "auto"
     threads: int | None = None
     speeds: calibration.Speeds
-    mixed: bool | None = False
-    """Whether mixed precision is to be used in its place for networks whose cards allow it;
-    None: where it is faster here, which is measured when it is first asked, unless it is known."""
+    ways: Sequence[str] | None = ()
+    """What is used in the place of float32, as ``precision.worth`` has it; None: what is worth it
+    here, which is measured when it is first asked, unless it is known."""
 
     @property
     def known(self) -> bool:
-        """Whether ``of`` has its answers without measuring."""
-        return self.mixed is not None or precision.known(
+        """Whether ``of`` and ``best`` have their answers without measuring."""
+        return self.ways is not None or precision.known(
             self.engine, threads=self.threads, speeds=self.speeds
         )
 
     def of(self, model: models.Model) -> str:
         """The engine to ask for, for a network."""
-        if not precision.allowed(model):
-            return self.engine
-        if self.mixed is None:
-            self.mixed = precision.faster(self.engine, threads=self.threads, speeds=self.speeds)
-        return precision.MIXED if self.mixed else self.engine
+        mixed = precision.allowed(model) and precision.MIXED in self._worth()
+        return precision.MIXED if mixed else self.engine
+
+    def best(self, names: Sequence[str]) -> str:
+        """Of a network as it was trained, the first, and its variants: the one to use."""
+        return precision.best(names, self._worth())
+
+    def _worth(self) -> Sequence[str]:
+        if self.ways is None:
+            self.ways = precision.worth(self.engine, threads=self.threads, speeds=self.speeds)
+        return self.ways
 
 
 class Ladders:
@@ -111,7 +121,7 @@ class Ladders:
     def rungs(self, scale: int) -> Sequence[Rung]:
         """The ladder of a scale; measured when it is first asked for, unless that is known.
 
-        Of the variants of a tier, such as one in 8 bits, it has the one that is fastest here. Any
+        Of each tier it has the network as trained, or in 8 bits where that is worth it here. Any
         thread may ask.
         """
         with self.measuring:
@@ -154,10 +164,10 @@ class Ladders:
 
         Yields what each made of the first frame: something to see meanwhile.
         """
-        wanted = self._wanted(scale)
         looked = not self._engines.known
         if looked:
-            yield from self._first_look(wanted, pair)
+            yield from self._first_look(scale, pair)
+        wanted = self._wanted(scale)
         missing = self._missing(wanted)
         if not missing or self._foretold(wanted):
             return
@@ -174,18 +184,16 @@ class Ladders:
         """Whether the ladder of a scale can be had without measuring anything."""
         return self._engines.known and not self._missing(self._wanted(scale))
 
-    def _first_look(
-        self, wanted: Sequence[models.Model], pair: Pair
-    ) -> Iterator[tuple[str, Frame]]:
+    def _first_look(self, scale: int, pair: Pair) -> Iterator[tuple[str, Frame]]:
         """The first frame as the cheapest network makes it, before anything is measured."""
-        for model in wanted[1:2]:
+        for name, *_ in self._members(scale)[:1]:
             with Upscaler(
-                model,
+                self._only or models.load(name),
                 engine=self._engines.engine,
                 threads=self._engines.threads,
                 siting=self.info.siting,
             ) as upscaler:
-                yield model.descriptor.name, upscaler.frame(pair.first)
+                yield name, upscaler.frame(pair.first)
 
     def _wanted(self, scale: int) -> list[models.Model]:
         """What a ladder is made of, cheapest first; nothing for scale 1."""
@@ -208,23 +216,27 @@ class Ladders:
         costs = costs or self._known(wanted)
         samples = self.info.width * self.info.height * scale**2
         self._costs |= {_kind(name): cost / samples for name, cost in costs.items()}
-        rungs: dict[str, Rung] = {}
-        for model in wanted:
-            name, tier = model.descriptor.name, model.descriptor.tier
-            if name in costs and (tier not in rungs or costs[name] < rungs[tier].cost):
-                rungs[tier] = Rung(name=name, tier=tier, scale=scale, cost=max(FREE, costs[name]))
-        return list(rungs.values())
+        return [
+            Rung(name=name, tier=model.descriptor.tier, scale=scale, cost=max(FREE, costs[name]))
+            for model in wanted
+            if (name := model.descriptor.name) in costs
+        ]
 
     def _networks(self, scale: int) -> list[models.Model]:
         if self._only is not None:
-            kernel = self._only.descriptor.tier == "kernel"
-            return [] if kernel or self._only.descriptor.scale != scale else [self._only]
+            return [self._only for _ in self._members(scale)]
+        return [models.load(self._engines.best(names)) for names in self._members(scale)]
+
+    def _members(self, scale: int) -> list[list[str]]:
+        """By tier the name of the network as it was trained, and those of its variants."""
+        if self._only is not None:
+            only = self._only.descriptor
+            return [[only.name]] if (only.scale, only.tier == "kernel") == (scale, False) else []
         there = models.names()
-        return [
-            models.load(name)
-            for tier in TIERS
-            for name in family.members(there, tier=tier, scale=scale, training=self._training)
-        ]
+        tiers = (
+            family.members(there, tier=tier, scale=scale, training=self._training) for tier in TIERS
+        )
+        return [names for names in tiers if names]
 
     def _known(self, wanted: Sequence[models.Model]) -> dict[str, float]:
         """Seconds a pair, by name, of those that were measured, now or before."""
@@ -246,8 +258,8 @@ class Ladders:
         area = self.info.width * self.info.height
         found = {}
         for each in (model.descriptor for model in wanted):
-            if _kind(each.name) in known:
-                found[each.name] = known[_kind(each.name)] * area * each.scale**2
+            if cost := _like(_kind(each.name), known):
+                found[each.name] = cost * area * each.scale**2
         return found
 
     @property
@@ -298,6 +310,15 @@ def _kind(name: str) -> str:
     """What networks of all scales share that cost alike: ``m-int8`` of ``m-x4-clean-int8``."""
     tier, _, *variant = name.split("-")
     return "-".join([tier, *(word for word in variant if word not in set(Training))])
+
+
+def _like(kind: str, known: Mapping[str, float]) -> float | None:
+    """What a kind costs; of a tier that was measured in the other precision, about the most."""
+    if kind in known:
+        return known[kind]
+    tier, _, variant = kind.partition("-")
+    other = known.get(tier if variant else f"{tier}-{precision.INT8}")
+    return other if variant or other is None else other * TIMES_INT8
 
 
 def network_scales() -> list[int]:

@@ -1,4 +1,4 @@
-"""Where networks are run with their inner layers in bfloat16: where that is faster, and not seen.
+"""Where networks are run in less than float32: where that is faster, and not seen.
 
 Faster by measurement, once, and kept, never by the name of a processor: the same instructions are
 worth much on one and nothing on another. Not seen by the card of the network.
@@ -7,7 +7,9 @@ worth much on one and nothing on another. Not seen by the card of the network.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from vidlift import models
@@ -21,21 +23,32 @@ from vidlift.stages.pair import Pair, pair
 from vidlift.upscaler import Upscaler
 
 MIXED = "openvino-mixed"
+"""The engine in which inner layers are in bfloat16, of networks whose cards allow it."""
+
+INT8 = "int8"
+"""What the names of networks end with whose inner layers are in 8 bits."""
 
 OPEN_TO_IT = ("auto", "cpu")
 """Engines that leave the precision to us."""
 
 SIZE = 480, 270
-"""Width and height of the pictures that both are tried on."""
+"""Width and height of the pictures that all are tried on."""
 
 WORTH = 0.9
-"""Share of float32's time that bfloat16 may take at most to be used."""
+"""Share of the time of what loses less that a precision may take at most to be used."""
 
 MOVED = 1
 """Code values by which bfloat16 may move a sample of the held-out pictures at most."""
 
-Open = Callable[[str], Pairwise]
-"""Opens the network that is tried in an engine by name."""
+FLOAT32 = "float32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Try:
+    open: Callable[[], Upscaler]
+
+    key: str
+    """Under what its share of float32's time is kept."""
 
 
 def allowed(model: Model) -> bool:
@@ -47,68 +60,87 @@ def allowed(model: Model) -> bool:
     return bool(found.get("largest", math.inf) <= MOVED)
 
 
-def faster(engine: str, *, threads: int | None, speeds: Speeds) -> bool:
-    """Whether mixed precision is worth it here where ``engine`` is asked for.
+def worth(engine: str, *, threads: int | None, speeds: Speeds) -> tuple[str, ...]:
+    """Of ``MIXED`` and ``INT8`` what is worth it here where ``engine`` is asked for, the better
+    first. ``MIXED`` loses nothing: to be better, 8 bits have to save as much again.
 
     Measured on a small network, in a second or so, unless ``speeds`` knows.
     """
-    question = _question(engine, threads=threads)
-    if question is None:
-        return False
-    network, key = question
-    share = speeds.get(key)
-    if share is None:
-        share = measured(
-            lambda engine: Upscaler(network, engine=engine, threads=threads), engine=engine
-        )
-        if share is None:
-            return False
-        speeds.put(key, share)
+    tries = _tries(engine, threads=threads)
+    if any(speeds.get(each.key) is None for each in tries.values()):
+        for way, share in _shares(tries, engine=engine, threads=threads).items():
+            speeds.put(tries[way].key, share)
         speeds.save()
-    return share <= WORTH
+    shares = {way: speeds.get(each.key) or math.inf for way, each in tries.items()}
+    mixed, int8 = (shares.get(way, math.inf) for way in (MIXED, INT8))
+    order = (INT8, MIXED) if int8 <= WORTH * mixed else (MIXED, INT8)
+    return tuple(way for way in order if shares.get(way, math.inf) <= WORTH)
 
 
 def known(engine: str, *, threads: int | None, speeds: Speeds) -> bool:
-    """Whether ``faster`` has an answer without measuring."""
-    question = _question(engine, threads=threads)
-    return question is None or speeds.get(question[1]) is not None
+    """Whether ``worth`` has an answer without measuring."""
+    tries = _tries(engine, threads=threads)
+    return all(speeds.get(each.key) is not None for each in tries.values())
 
 
-def _question(engine: str, *, threads: int | None) -> tuple[Model, str] | None:
-    """The network to try both on, and under what the answer is kept; None: there is no choice."""
+def best(names: Sequence[str], ways: Sequence[str]) -> str:
+    """Which of a network as it was trained, the first, and its variants to use where ``ways`` are
+    worth it."""
+    plain, *variants = names
+    for way in ways:
+        if way == MIXED and allowed(models.load(plain)):
+            break
+        if way == INT8 and (found := f"{plain}-{INT8}") in variants:
+            return found
+    return plain
+
+
+def _shares(tries: Mapping[str, _Try], *, engine: str, threads: int | None) -> dict[str, float]:
+    """Their times over that of float32, of as many as there was time for."""
+    network = _tried()
+    assert network is not None
+    ways: dict[str, Callable[[], Pairwise]] = {
+        FLOAT32: partial(Upscaler, models.load(network), engine=engine, threads=threads),
+        **{way: each.open for way, each in tries.items()},
+    }
+    found = calibration.measure(ways.items(), pair=_probe(), lasts=math.inf)
+    return {way: found[way] / found[FLOAT32] for way in tries if way in found}
+
+
+def _tries(engine: str, *, threads: int | None) -> dict[str, _Try]:
+    """What there is to try of ``MIXED`` and ``INT8``; nothing where there is no choice."""
     network = _tried()
     if engine not in OPEN_TO_IT or network is None:
-        return None
-    try:
-        with Upscaler(network, engine=MIXED, threads=threads) as upscaler:
-            name = upscaler.engine
-    except ModelError:
-        return None
-    key = calibration.key(
-        sha256="share of f32",
-        engine=name,
-        size=SIZE,
-        bits=8,
-        threads=threads,
-    )
-    return network, key
+        return {}
+    found = {}
+    for way, name, asked in ((MIXED, network, MIXED), (INT8, f"{network}-{INT8}", engine)):
+        if name not in models.names():
+            continue
+        open_it = partial(Upscaler, models.load(name), engine=asked, threads=threads)
+        try:
+            with open_it() as upscaler:
+                runs_on = upscaler.engine
+        except ModelError:
+            continue
+        key = calibration.key(
+            sha256="share of f32",
+            engine=f"{runs_on}, {way}",
+            size=SIZE,
+            bits=8,
+            threads=threads,
+        )
+        found[way] = _Try(open=open_it, key=key)
+    return found
 
 
-def measured(open_in: Open, *, engine: str) -> float | None:
-    """Time in mixed precision over that in ``engine``; None where there was no time for both."""
-    ways = ((each, lambda each=each: open_in(each)) for each in (engine, MIXED))
-    found = calibration.measure(ways, pair=_probe(), lasts=math.inf)
-    return found[MIXED] / found[engine] if len(found) == 2 else None
-
-
-def _tried() -> Model | None:
+def _tried() -> str | None:
     """A network of the lowest tier that there is, as trained; of the lowest of all only where
     there is no other: it is nothing but ends."""
     there = [member for name in models.names() if (member := family.parse(name))]
     plain = [member for member in there if not member.variant]
     order = (*TIERS[1:], TIERS[0])
     least = min(plain, key=lambda m: (order.index(m.tier), -m.scale), default=None)
-    return None if least is None else models.load(least.name)
+    return None if least is None else least.name
 
 
 def _probe() -> Pair:

@@ -160,15 +160,27 @@ def _widen(graph: onnx.GraphProto) -> None:
 
 
 def _couples(found: Sequence[Picture]) -> list[NDArray[np.uint8]]:
-    """Pictures two at a time as models take them, ``[1, 2, H, W]``, cut to a common size."""
+    """Pictures two at a time as models take them, ``[1, 2, H, W]``, cut to a common size.
+
+    One in four spans all code values: ranges of studio luma alone would make white grey.
+    """
     cut = [picture.low[:SIDE, :SIDE] for picture in found]
     if len(cut) == 1:
         cut *= 2
     couples = []
-    for one, other in pairwise(cut):
+    for index, (one, other) in enumerate(pairwise(cut)):
         height, width = (min(sides) for sides in zip(one.shape, other.shape, strict=True))
-        couples.append(np.stack([one[:height, :width], other[:height, :width]])[None])
+        planes = [one[:height, :width], other[:height, :width]]
+        if index % 2:
+            planes[1] = _stretched(planes[1])
+        couples.append(np.stack(planes)[None])
     return couples
+
+
+def _stretched(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The darkest sample at 0, the brightest at 255."""
+    least, most = int(plane.min()), int(plane.max())
+    return np.array(np.rint((plane - float(least)) * (255 / max(1, most - least))), np.uint8)
 
 
 def _spread(found: Sequence[Picture], count: int) -> Sequence[Picture]:
