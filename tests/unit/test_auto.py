@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,8 +56,8 @@ def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ship:
             network = plain_network(scale=member.scale, tier=member.tier, channels=2)
             graph = onnx.load_model_from_string(network.data)
             onnx.helper.set_model_props(graph, replace(network.descriptor, name=name).to_metadata())
-            packed = gzip.compress(graph.SerializeToString())
-            (folder / f"{name}.onnx.gz").write_bytes(packed)
+            packed = lzma.compress(graph.SerializeToString())
+            (folder / f"{name}.onnx.xz").write_bytes(packed)
         monkeypatch.setattr(models, "_FOLDER", folder)
 
     return make

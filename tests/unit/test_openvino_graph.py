@@ -23,10 +23,10 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 TWICE = [
-    *(models.load(name) for name in models.names() if "-x2" in name and "-int8" not in name),
+    *(models.load(name) for name in models.names() if models.describe(name).scale == 2),
     *(models.kernel(scale=2, siting=siting) for siting in Siting),
 ]
-"""Those whose last layer, in float32, makes four samples of a place."""
+"""Those whose last layer makes four samples of a place; in float32, also in a network in 8 bits."""
 
 
 def read(model: Model, *, height: int, width: int) -> Any:

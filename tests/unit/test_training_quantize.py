@@ -47,7 +47,9 @@ def test_a_model_is_written_in_8_bits(tmp_path: Path, folder: Path, half: bool) 
     in_bits = {
         node.name for node in graph.node if node.op_type == "Conv" and node.input[1] in dequantized
     }
-    assert in_bits == {"body0", "body1", "tail"}
+    assert in_bits == {"body0", "body1"}, "the last layer makes few samples at x2"
+    (added,) = (node for node in graph.node if node.op_type == "Add")
+    assert set(added.input) == {"tail", "skip"}, "the sum sees code values"
     card = models.card(made)
     assert card is not None
     assert (card["name"], card["sha256"]) == ("s-x2-int8", model.sha256)
@@ -63,6 +65,28 @@ def test_ranges_are_found_on_pictures_as_they_are_and_on_some_of_all_code_values
     assert found == [(60, 180), (60, 180), (60, 180), (0, 255)] * 2
     black = Picture(source="black", high=np.zeros((4, 4), np.uint8), low=np.zeros((2, 2), np.uint8))
     assert not any(couple.any() for couple in quantize._couples([black] * 5))
+
+
+def test_layers_are_left_in_float_until_the_loss_is_small_enough(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[tuple[str, ...]] = []
+
+    def by_nncf(model: models.Model, _planes: object, in_float: tuple[str, ...]) -> models.Model:
+        tried.append(in_float)
+        return model
+
+    losses = {quantize.IN_FLOAT[0]: 30.0, quantize.IN_FLOAT[1]: 31.0}
+    monkeypatch.setattr(quantize, "check_extra", lambda: None)
+    monkeypatch.setattr(quantize, "_by_nncf", by_nncf)
+    monkeypatch.setattr(quantize, "psnr", lambda *_args: losses[tried[-1]] if tried else 31.0)
+    for scale, wanted in ((4, quantize.IN_FLOAT), (2, quantize.IN_FLOAT[1:])):
+        tried.clear()
+        training, held_out = dataset.split(folder, scale=scale)
+        model = models.load(f"s-x{scale}")
+        made = quantize.quantize(model, training, held_out, max_loss=0.5)
+        assert tuple(tried) == wanted
+        assert (made.in_float, made.loss) == (quantize.IN_FLOAT[1], 0)
 
 
 def test_a_loss_that_is_too_great_is_refused(folder: Path) -> None:

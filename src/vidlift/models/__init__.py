@@ -1,7 +1,7 @@
 """The catalogue of models, and the door at which a model file is checked.
 
 A model is one ONNX file with its descriptor inside (see ``docs/models.md``). Shipped ones lie
-beside this module, packed, as ``<tier>-x<scale>.onnx.gz`` with their cards (``family.py`` has the
+beside this module, packed, as ``<tier>-x<scale>.onnx.xz`` with their cards (``family.py`` has the
 names, ``auto.py`` chooses between the networks of a tier); ``bicubic-x2``, ``-x3`` and ``-x4``
 (``kernels.py``) have the same form, so that everything that runs a network can run plain
 interpolation as well.
@@ -9,10 +9,9 @@ interpolation as well.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import zlib
+import lzma
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,7 +23,7 @@ from vidlift.errors import ModelError
 from vidlift.models import family, graph
 
 _FOLDER = Path(__file__).parent
-_PACKED = ".onnx.gz"
+_PACKED = ".onnx.xz"
 BICUBIC = "bicubic"
 
 
@@ -57,10 +56,13 @@ def path(name_or_file: str | Path) -> Path:
     there = names()
     known_as = family.shipped_as(str(name_or_file), there)
     if known_as is None:
-        known = ", ".join([*there, *(f"{BICUBIC}-x{scale}" for scale in SCALES)])
+        if wanted.name != str(name_or_file):
+            raise ModelError(f"no model file {wanted}: one ends in .onnx")
+        as_trained = [name for name in there if (m := family.parse(name)) and not m.variant]
+        known = ", ".join([*as_trained, *(f"{BICUBIC}-x{scale}" for scale in SCALES)])
         raise ModelError(
-            f"no model named {str(name_or_file)!r}; there are {known}, "
-            "or give a file ending in .onnx"
+            f"no model named {str(name_or_file)!r}; there are {known}, variants of these "
+            "(`vidlift model list`), or give a file ending in .onnx"
         )
     return _FOLDER / f"{known_as}{_PACKED}"
 
@@ -116,7 +118,7 @@ def card(name_or_file: str | Path) -> dict[str, Any] | None:
 
 
 def _card_of(model: Path) -> Path:
-    return model.with_name(model.name.removesuffix(".gz")).with_suffix(".json")
+    return model.with_name(model.name.removesuffix(".xz")).with_suffix(".json")
 
 
 def _card(model: Path) -> dict[str, Any] | None:
@@ -136,11 +138,11 @@ def _read(where: Path) -> bytes:
     """The ONNX file, unpacked."""
     try:
         if where.name.endswith(_PACKED):
-            return gzip.decompress(where.read_bytes())
+            return lzma.decompress(where.read_bytes())
         from vidlift.models import check  # which takes long to load
 
         return check.read(where)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, lzma.LZMAError) as error:
         said = getattr(error, "strerror", None) or error
         raise ModelError(f"cannot read {where}: {said}") from error
 

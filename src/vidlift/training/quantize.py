@@ -1,8 +1,10 @@
 """A model in 8-bit integers, by NNCF (extra ``quantize``), at a stated loss.
 
 Ranges of the activations are found on training pictures, and the loss is measured on held-out
-ones. What looks at code values stays in float32, the head and the image-space residual: rounding
-them to 8 bits costs more than all the rest together. The tail follows where the loss allows it.
+ones. What looks at code values stays in float32, the head, the image-space residual and the sum:
+rounding them to 8 bits costs more than all the rest together. So does the tail where the loss asks
+for it, and where it makes few samples of a place: those are as fast in float32, four places at once
+(``engines/openvino_graph.py``).
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ from vidlift.errors import ModelError, UsageError
 from vidlift.models import Model
 from vidlift.training.pictures import Picture
 
-IN_FLOAT = (("head", "skip"), ("head", "skip", "tail"))
-"""Layers that stay in float32: what is tried, the most quantised first."""
+IN_FLOAT = (("head", "skip", "core_out"), ("head", "skip", "core_out", "tail"))
+"""What stays in float32, by the names of its outputs: what is tried, the most quantised first."""
 
 CALIBRATION = 64
 """Pictures that ranges are found on."""
@@ -43,7 +45,7 @@ SIDE = 128
 class Quantized:
     model: Model
     in_float: tuple[str, ...]
-    """Layers that were left in float32."""
+    """What was left in float32."""
 
     before: float
     """PSNR-Y of the float model on the held-out pictures, dB."""
@@ -79,7 +81,7 @@ def quantize(
     planes = _couples(_spread(calibration, CALIBRATION))
     before = psnr(model, held_out)
     found = None
-    for in_float in IN_FLOAT:
+    for in_float in IN_FLOAT[1:] if model.descriptor.scale == 2 else IN_FLOAT:
         made = _by_nncf(model, planes, in_float)
         found = Quantized(model=made, in_float=in_float, before=before, after=psnr(made, held_out))
         if found.loss <= max_loss:
@@ -100,7 +102,7 @@ def check_extra() -> None:
 def _check_form(model: Model) -> None:
     """Raises ``ModelError`` where the layers to be left in float32 are not there to be told."""
     nodes = onnx.load_model_from_string(model.data).graph.node
-    layers = {node.output[0] for node in nodes if node.op_type == "Conv"}
+    layers = {node.output[0] for node in nodes if node.op_type in ("Conv", "Add")}
     quantised = any(node.op_type == "QuantizeLinear" for node in nodes)
     if quantised or not layers >= {name for names in IN_FLOAT for name in names}:
         raise ModelError(
