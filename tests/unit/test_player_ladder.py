@@ -133,6 +133,37 @@ def test_what_there_was_no_time_for_is_all_that_is_measured_the_next_time(
     assert asked == [["bicubic-x2", "s-x2", "l-x2"], ["l-x2"]]
 
 
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        ({"l-x2": 9.0}, ["bicubic-x2", "s-x2"]),
+        ({"bicubic-x2": 0.01, "l-x2": 9.0}, ["s-x2"]),
+        ({"bicubic-x2": 0.01, "s-x2": 9.0}, []),
+        ({"bicubic-x2": 0.01, "s-x2": 0.02}, ["l-x2"]),
+    ],
+)
+def test_what_is_dearer_than_one_that_is_hopeless_is_not_measured(
+    known: dict[str, float],
+    asked: list[str],
+    tmp_path: Path,
+    catalogue: dict[str, Model],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(calibration, "HOPELESS", 1.5)
+    made = ladders(tmp_path)
+    for name, cost in known.items():
+        made._speeds.put(made._key(models.load(name)), cost)
+    found: list[str] = []
+
+    def measure(networks: calibration.Networks, **_: object) -> dict[str, float]:
+        found.extend(name for name, _ in networks)
+        return dict.fromkeys(found, 0.001)
+
+    monkeypatch.setattr(calibration, "measure", measure)
+    made.rungs(2)
+    assert found == asked
+
+
 @pytest.mark.usefixtures("catalogue")
 def test_one_thread_measures_at_a_time_at_whatever_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -244,12 +244,16 @@ class Ladders:
         return {name: cost for name, cost in found.items() if cost is not None}
 
     def _missing(self, wanted: Sequence[models.Model]) -> list[models.Model]:
-        """Those that are not known, but might be fast enough."""
+        """Those that are not known, but might be fast enough: none after a hopeless one."""
         known = self._known(wanted)
-        if max(known.values(), default=0) > calibration.HOPELESS * self.pair_lasts:
-            return []
-        done = self._tried | set(known)
-        return [model for model in wanted if model.descriptor.name not in done]
+        missing = []
+        for model in wanted:
+            name = model.descriptor.name
+            if known.get(name, 0) > calibration.HOPELESS * self.pair_lasts:
+                break
+            if name not in known and name not in self._tried:
+                missing.append(model)
+        return missing
 
     def _foretold(self, wanted: Sequence[models.Model]) -> dict[str, float]:
         """By what they cost in the other size: networks of a tier take about the same time for a
