@@ -210,19 +210,21 @@ def test_bench_times_what_the_player_would_choose_beside_float32(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "MIXED", "null")
-    monkeypatch.setattr(precision, "allowed", lambda model: model.descriptor.tier == "s")
-    monkeypatch.setattr(precision, "faster", lambda *_args, **_more: True)
+    monkeypatch.setattr(precision, "allowed", lambda model: model.descriptor.name == "s-x2")
+    monkeypatch.setattr(precision, "worth", lambda *_args, **_more: (precision.MIXED,))
     report = tmp_path / "bench.json"
     line = ["bench", "-s", "2", "--size", "32x24", "--rounds", "1", "--seconds", "0"]
     assert CliRunner().invoke(app, [*line, "--report", str(report)]).exit_code == 0
     timed = json.loads(report.read_text())["networks"]
     engines = [(each["network"], each["engine"].startswith("null")) for each in timed]
-    assert engines[:5] == [
+    assert engines[:7] == [
         ("bicubic-x2", False),
         ("xs-x2", False),
         ("s-x2", False),
         ("s-x2", True),
+        ("s-x2-int8", False),
         ("m-x2", False),
+        ("m-x2-int8", False),
     ]
 
 
