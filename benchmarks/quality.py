@@ -22,7 +22,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from vidlift import models
 from vidlift.descriptor import SCALES
 from vidlift.errors import ModelError
 from vidlift.evaluation import machine, report, script, sets, streams, subjects, tables
@@ -46,7 +45,7 @@ def main() -> None:
     sent = [streams.parse(name) for name in options.streams.split(",")]
     found: list[Figures] = []
     every = _kept(where)
-    wanted = _subjects(options.peers, options.only)
+    wanted = subjects.gather(options.peers, only=options.only)
     for scale in options.scales:
         chosen = [each for each in wanted if each.scale == scale]
         for subject in (None, *chosen) if chosen else ():  # bicubic first
@@ -117,13 +116,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--precision", default=EXACT.precision, choices=PRECISIONS)
     parser.add_argument("--threads", type=script.count, default=2)
     return parser.parse_args()
-
-
-def _subjects(peers: Path | None, only: Sequence[str]) -> list[Subject]:
-    found = [subjects.load(name) for name in models.names()]
-    found += subjects.published(peers) if peers else []
-    wanted = subjects.beginning([each.name for each in found], only)
-    return [each for each in found if each.name in wanted]
 
 
 def _measure(

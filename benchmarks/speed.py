@@ -21,13 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vidlift import models
 from vidlift.descriptor import SCALES
 from vidlift.evaluation import machine, report, script, subjects, tables, timing
 from vidlift.evaluation.cost import cost
 from vidlift.evaluation.report import Figures
 from vidlift.evaluation.runtimes import SETUPS
-from vidlift.evaluation.subjects import Subject
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -38,7 +36,10 @@ def main() -> None:
     made = {**machine.about(), "threads": options.threads, "rounds": options.rounds}
     before = kept(where, made) if options.keep else []
     found: list[Figures] = []
-    wanted = _subjects(options.peers, options.only)
+    # Cheapest first, so that a group has its like in it.
+    wanted = sorted(
+        subjects.gather(options.peers, only=options.only), key=lambda each: cost(each).mac
+    )
     for scale in options.scales:
         every = [each for each in wanted if each.scale == scale]
         every = [each for each in every if cost(each).mac <= options.ceiling * scale**2]
@@ -87,14 +88,6 @@ def kept(where: Path, made: dict[str, Any]) -> list[Figures]:
         return []
     same = machine.comparable(json.loads(where.read_text())["made"], made)
     return report.load(where) if same else []
-
-
-def _subjects(peers: Path | None, only: Sequence[str]) -> list[Subject]:
-    """Ours and the peers, cheapest first, so that a group has its like in it."""
-    found = [subjects.load(name) for name in models.names()]
-    found += subjects.published(peers) if peers else []
-    wanted = subjects.beginning([each.name for each in found], only)
-    return sorted((each for each in found if each.name in wanted), key=lambda each: cost(each).mac)
 
 
 def _tell(line: str) -> None:

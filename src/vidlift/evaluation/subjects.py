@@ -112,6 +112,13 @@ def published(folder: Path) -> list[Subject]:
     return [load(file) for file in files]
 
 
+def gather(peers: Path | None, *, only: Sequence[str]) -> list[Subject]:
+    """The shipped networks, and those of a folder of published ones, as ``beginning`` has them."""
+    found = [load(name) for name in models.names()] + (published(peers) if peers else [])
+    wanted = beginning([each.name for each in found], only)
+    return [each for each in found if each.name in wanted]
+
+
 def beginning(names: Iterable[str], only: Sequence[str]) -> list[str]:
     """Names that are in ``only`` or begin so, all where that is empty; ``UsageError`` for none."""
     found = [name for name in names if not only or name.startswith(tuple(only))]

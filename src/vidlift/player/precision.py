@@ -41,6 +41,7 @@ MOVED = 1
 """Code values by which bfloat16 may move a sample of the held-out pictures at most."""
 
 FLOAT32 = "float32"
+"""What their times are measured against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
