@@ -1,17 +1,16 @@
 """The catalogue of models, and the door at which a model file is checked.
 
 A model is one ONNX file with its descriptor inside (see ``docs/models.md``). Shipped ones lie
-beside this module, packed, as ``<tier>-x<scale>.onnx.xz`` with their cards (``family.py`` has the
-names, ``auto.py`` chooses between the networks of a tier); ``bicubic-x2``, ``-x3`` and ``-x4``
-(``kernels.py``) have the same form, so that everything that runs a network can run plain
-interpolation as well.
+beside this module with their cards, packed (``packing.py``), as ``<tier>-x<scale>.onnx.xz``
+(``family.py`` has the names, ``auto.py`` chooses between the networks of a tier); ``bicubic-x2``,
+``-x3`` and ``-x4`` (``kernels.py``) have the same form, so that everything that runs a network can
+run plain interpolation as well.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import lzma
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import Any
 from vidlift.color import Siting
 from vidlift.descriptor import SCALES, Descriptor
 from vidlift.errors import ModelError
-from vidlift.models import family, graph
+from vidlift.models import family, graph, packing
+from vidlift.models.packing import PACKED
 
 _FOLDER = Path(__file__).parent
-_PACKED = ".onnx.xz"
 BICUBIC = "bicubic"
 
 
@@ -40,7 +39,7 @@ class Model:
 
 def names() -> list[str]:
     """Names of the shipped networks, sorted."""
-    return sorted(path.name.removesuffix(_PACKED) for path in _FOLDER.glob(f"*{_PACKED}"))
+    return sorted(path.name.removesuffix(PACKED) for path in _FOLDER.glob(f"*{PACKED}"))
 
 
 def path(name_or_file: str | Path) -> Path:
@@ -64,7 +63,7 @@ def path(name_or_file: str | Path) -> Path:
             f"no model named {str(name_or_file)!r}; there are {known}, variants of these "
             "(`vidlift model list`), or give a file ending in .onnx"
         )
-    return _FOLDER / f"{known_as}{_PACKED}"
+    return _FOLDER / f"{known_as}{PACKED}"
 
 
 def load(name_or_file: str | Path) -> Model:
@@ -136,15 +135,14 @@ def _card(model: Path) -> dict[str, Any] | None:
 
 def _read(where: Path) -> bytes:
     """The ONNX file, unpacked."""
-    try:
-        if where.name.endswith(_PACKED):
-            return lzma.decompress(where.read_bytes())
-        from vidlift.models import check  # which takes long to load
+    if where.name.endswith(PACKED):
+        return packing.read(where)
+    from vidlift.models import check  # which takes long to load
 
+    try:
         return check.read(where)
-    except (OSError, lzma.LZMAError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise ModelError(f"cannot read {where}: {said}") from error
+    except OSError as error:
+        raise ModelError(f"cannot read {where}: {error.strerror}") from error
 
 
 def _is_its_cards(data: bytes, where: Path) -> bool:

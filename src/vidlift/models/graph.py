@@ -1,8 +1,8 @@
 """What an ONNX file says, read without the package ``onnx``: 10 MB and 60 ms of a player's start.
 
-Only what a player asks for: the metadata, and operators with what they take and give. Field
-numbers are those of ``onnx.proto``; the encoding is that of Protocol Buffers. Nothing is judged
-here: files from outside go through ``check.py`` first.
+Only what a player asks for: the metadata, operators with what they take and give, and what is
+stored. Field numbers are those of ``onnx.proto``; the encoding is that of Protocol Buffers. Nothing
+is judged here: files from outside go through ``check.py`` first.
 """
 
 from __future__ import annotations
@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidlift.errors import ModelError
 
 CORE_IN, CORE_OUT = "core_in", "core_out"
 """Tensors of the contract between which a network computes in float."""
+
+_STORED: dict[Any, np.dtype[Any]] = {1: np.dtype("<f4"), 3: np.dtype("i1"), 10: np.dtype("<f2")}
+"""Types of what is stored, by the number of each in ``onnx.proto``."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
@@ -54,6 +60,19 @@ def read(data: bytes, *, where: str) -> Graph:
         )
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise ModelError(f"{where} is not an ONNX file that can be read") from error
+
+
+def arrays(data: bytes | bytearray) -> dict[str, NDArray[Any]]:
+    """What is stored in a file that ``read`` reads, by name: floats, halves and signed bytes.
+
+    The arrays are views: what is written into those of a ``bytearray`` changes it.
+    """
+    found = {}
+    for each in map(_message, _message(_message(data)[7][0]).get(5, ())):
+        kind, values = _STORED.get(each[2][0]), each.get(9) or each.get(4)
+        if kind is not None and values:
+            found[_text(each, 8)] = np.frombuffer(values[0], kind).reshape(_numbers(each, 1))
+    return found
 
 
 def _node(data: Any) -> Node:
