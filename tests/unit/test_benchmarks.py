@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from onnx import TensorProto, helper
 
 from vidlift.descriptor import SCALES
 from vidlift.errors import OutputError
@@ -33,8 +34,8 @@ def benchmark(name: str) -> ModuleType:
     return module
 
 
-quality, domination, colour, speed, variants = map(
-    benchmark, ("quality", "domination", "colour", "speed", "variants")
+quality, domination, colour, speed, variants, peers_int8 = map(
+    benchmark, ("quality", "domination", "colour", "speed", "variants", "peers_int8")
 )
 
 SCORE = Score(psnr=30.0, ssim=0.9, pictures=1)
@@ -216,3 +217,22 @@ def test_results_stay_where_a_script_is_told_wrong(
     assert ended.value.code == code
     assert capsys.readouterr().err == f"{name}: {said.format(empty)}\n"
     assert [file.name for file in results.iterdir()] == ["quality.json"]
+
+
+def test_of_a_published_network_what_sees_the_picture_stays_in_float32() -> None:
+    steps = {
+        "scaled": ("Mul", "y"),
+        "head": ("Conv", "scaled"),
+        "active": ("Relu", "head"),
+        "body": ("Conv", "active"),
+        "tail": ("Conv", "body"),
+        "sum": ("Add", "tail", "scaled"),
+        "big": ("DepthToSpace", "sum"),
+    }
+    nodes = [helper.make_node(kind, inputs, [name]) for name, (kind, *inputs) in steps.items()]
+    y, big = (helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("y", "big"))
+    found = peers_int8._tries(helper.make_graph(nodes, "net", [y], [big]))
+    assert [set(names) for names in found] == [
+        {"scaled", "head", "sum", "big"},
+        {"scaled", "head", "sum", "big", "tail"},
+    ]

@@ -120,6 +120,17 @@ def test_a_quantised_network_is_not_float32() -> None:
     assert only(quantised, precise=True).ours is None
 
 
+def test_a_rival_in_8_bits_is_the_rival_at_its_best_precision() -> None:
+    in_8_bits = figures("rival-int8", "peer", {"openvino f32": 4}, gain={"Set14": -0.02})
+    ours = figures("m-x4", "m", {"openvino f32": 3})
+    (found,) = verdicts([RIVAL, in_8_bits, ours])
+    assert (found.peer, found.dominated, found.worst) == ("rival-int8", False, "Set5")
+    assert found.share == pytest.approx(0.75)
+    (found,) = verdicts([RIVAL, in_8_bits, ours], admit=float32)
+    assert (found.peer, found.dominated) == ("rival", True)
+    assert not not_timed([RIVAL, replace(in_8_bits, speed={})])
+
+
 def test_what_costs_more_than_the_dearest_tier_is_no_rival() -> None:
     large = figures("large", "peer", {"openvino f32": 100}, mac=10_600 * 16 + 1)
     assert [found.peer for found in verdicts([RIVAL, large])] == ["rival"]

@@ -72,13 +72,13 @@ def test_layers_are_left_in_float_until_the_loss_is_small_enough(
 ) -> None:
     tried: list[tuple[str, ...]] = []
 
-    def by_nncf(model: models.Model, _planes: object, in_float: tuple[str, ...]) -> models.Model:
+    def in_8_bits(model: models.Model, _planes: object, in_float: tuple[str, ...]) -> models.Model:
         tried.append(in_float)
         return model
 
     losses = {quantize.IN_FLOAT[0]: 30.0, quantize.IN_FLOAT[1]: 31.0}
     monkeypatch.setattr(quantize, "check_extra", lambda: None)
-    monkeypatch.setattr(quantize, "_by_nncf", by_nncf)
+    monkeypatch.setattr(quantize, "_in_8_bits", in_8_bits)
     monkeypatch.setattr(quantize, "psnr", lambda *_args: losses[tried[-1]] if tried else 31.0)
     for scale, wanted in ((4, quantize.IN_FLOAT), (2, quantize.IN_FLOAT[1:])):
         tried.clear()

@@ -25,7 +25,8 @@ STREAM = "clean"
 SETS = (*PICTURES, CLIPS)
 
 QUANTISED = "-int8"
-"""How the names of networks with quantised layers end: they are not float32 on any setup."""
+"""How the names of networks with quantised layers end, published ones too: they are not float32 on
+any setup."""
 
 Run: TypeAlias = tuple[Figures, str]
 """A network's figures at the precision of a setup, and the setup's name."""
@@ -47,6 +48,8 @@ class Verdict:
     """How the best answer of ours stands against one peer."""
 
     peer: str
+    """With ``QUANTISED`` where it is fastest so."""
+
     scale: int
     ours: str | None
     """The network that dominates it, or else comes nearest; None where there is none."""
@@ -75,6 +78,8 @@ class Verdict:
 def verdicts(figures: Sequence[Figures], *, admit: Admit = any_precision) -> list[Verdict]:
     """A verdict for each peer in the tiers' range of cost, by scale and then cost.
 
+    One in 8 bits, ``NAME-int8``, is the peer ``NAME`` at another precision.
+
     Needs figures with ``speed``; peers without are left out. Figures of one network on several
     setups may stand side by side: quality is that of the precision it is timed at, or that in
     float32 where no other was measured. Times are compared by their ratios to one reference.
@@ -90,8 +95,8 @@ def verdicts(figures: Sequence[Figures], *, admit: Admit = any_precision) -> lis
     ours = [run for run in runs if run[0].tier in TIERS]
     found = []
     for peer in sorted(exact, key=lambda each: (each.scale, each.cost.mac if each.cost else 0)):
-        theirs = [run for run in runs if run[0].name == peer.name]
-        if peer.tier == "peer" and theirs and in_range(peer):
+        theirs = [run for run in runs if run[0].name in (peer.name, f"{peer.name}{QUANTISED}")]
+        if _published(peer) and theirs and in_range(peer):
             rival = min(theirs, key=_time)
             same = [run for run in ours if run[0].scale == peer.scale]
             found.append(_best([_compare(rival, run) for run in same], rival))
@@ -100,7 +105,7 @@ def verdicts(figures: Sequence[Figures], *, admit: Admit = any_precision) -> lis
 
 def not_timed(figures: Sequence[Figures]) -> list[str]:
     """Peers in the range of cost that no verdict is given on."""
-    peers = (each for each in figures if each.tier == "peer" and in_range(each))
+    peers = (each for each in figures if _published(each) and in_range(each))
     return sorted(each.name for each in peers if not each.speed)
 
 
@@ -115,6 +120,11 @@ def levels(figures: Figures) -> dict[str, float]:
 def in_range(peer: Figures) -> bool:
     """Whether a network costs no more than our dearest tier may."""
     return peer.cost is not None and peer.cost.mac <= CEILING * peer.scale**2
+
+
+def _published(figures: Figures) -> bool:
+    """Whether it is a peer as its authors have it, and not what was made of it."""
+    return figures.tier == "peer" and not figures.name.endswith(QUANTISED)
 
 
 def _precision(setup: str) -> str:

@@ -82,7 +82,7 @@ def quantize(
     before = psnr(model, held_out)
     found = None
     for in_float in IN_FLOAT[1:] if model.descriptor.scale == 2 else IN_FLOAT:
-        made = _by_nncf(model, planes, in_float)
+        made = _in_8_bits(model, planes, in_float)
         found = Quantized(model=made, in_float=in_float, before=before, after=psnr(made, held_out))
         if found.loss <= max_loss:
             return found
@@ -124,27 +124,42 @@ def psnr(model: Model, held_out: Sequence[Picture]) -> float:
         engine.close()
 
 
-def _by_nncf(model: Model, planes: Sequence[NDArray[np.uint8]], in_float: tuple[str, ...]) -> Model:
+def by_nncf(
+    graph: onnx.ModelProto, samples: Sequence[NDArray[Any]], *, in_float: Sequence[str]
+) -> onnx.ModelProto:
+    """Any graph of one input in 8 bits, its metadata kept; the one that is given is changed.
+
+    ``samples`` are inputs to find ranges on, ``in_float`` operators that stay in float32, by the
+    names of their outputs.
+    """
     # Without this NNCF tells its makers of every use.
     os.environ.setdefault("NNCF_CI", "1")
-    graph = onnx.load_model_from_string(model.data)
     _widen(graph.graph)
     for node in graph.graph.node:
         node.name = node.output[0]  # NNCF knows layers by the names of their nodes
-    descriptor = replace(model.descriptor, name=f"{model.descriptor.name}-int8")
+    metadata, takes = list(graph.metadata_props), graph.graph.input[0].name
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # of its own imports
         import nncf
 
         nncf.set_log_level(logging.ERROR)
-        made: Any = nncf.quantize(
+        made: onnx.ModelProto = nncf.quantize(
             graph,
-            nncf.Dataset(planes, lambda couple: {"y": couple}),
+            nncf.Dataset(samples, lambda sample: {takes: sample}),
             target_device=nncf.TargetDevice.CPU,
             preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(planes),
+            subset_size=len(samples),
             ignored_scope=nncf.IgnoredScope(names=list(in_float)),
         )
+    onnx.helper.set_model_props(made, {entry.key: entry.value for entry in metadata})
+    return made
+
+
+def _in_8_bits(
+    model: Model, planes: Sequence[NDArray[np.uint8]], in_float: tuple[str, ...]
+) -> Model:
+    made = by_nncf(onnx.load_model_from_string(model.data), planes, in_float=in_float)
+    descriptor = replace(model.descriptor, name=f"{model.descriptor.name}-int8")
     onnx.helper.set_model_props(made, descriptor.to_metadata())
     return models.from_bytes(bytes(made.SerializeToString()), where=descriptor.name)
 
