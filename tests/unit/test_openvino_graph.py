@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from support.networks import plain_network
 from vidlift import models
 from vidlift.color import Siting
 from vidlift.engines import openvino_graph
-from vidlift.engines.openvino_graph import before_shuffle, spread
+from vidlift.engines.openvino_graph import before_shuffle, spread, whole_vectors
 from vidlift.engines.openvino_mixed import mix
 from vidlift.engines.openvino_runtime import ov, runtime
 from vidlift.models import Model
@@ -26,7 +27,7 @@ TWICE = [
     *(models.load(name) for name in models.names() if models.describe(name).scale == 2),
     *(models.kernel(scale=2, siting=siting) for siting in Siting),
 ]
-"""Those whose last layer makes four samples of a place; in float32, also in a network in 8 bits."""
+"""Those whose last layer makes four samples of a place, in float32 or in 8 bits."""
 
 
 def read(model: Model, *, height: int, width: int) -> Any:
@@ -57,11 +58,76 @@ def test_four_places_at_once_are_the_same_to_the_bit(
     height, width = 36, 62
     picture = np.random.default_rng(0).integers(0, 256, (1, 1, height, width), np.uint8)
     blocks = before_shuffle(read(model, height=height, width=width))
-    assert (2, 2) in strides(blocks)
+    last = 1 if model.descriptor.tier == "kernel" else 2  # and the residual
+    assert strides(blocks)[-last:] == [(2, 2)] * last
     monkeypatch.setattr(openvino_graph, "_in_blocks", lambda _output: None)
     plain = before_shuffle(read(model, height=height, width=width))
     assert set(strides(plain)) == {(1, 1)}
     assert np.array_equal(made(blocks, picture), made(plain, picture))
+
+
+def channels(graph: Any) -> list[int]:
+    """How many each layer makes, those of the last one and the residual last."""
+    each = [node for node in graph.get_ordered_ops() if node.get_type_name() == "Convolution"]
+    return [node.get_output_shape(0)[1] for node in each]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(models.load(name) for name in ("s-x2", "s-x2-clean-int8")),
+        *(plain_network(scale=2, channels=count, layers=3) for count in (5, 12)),
+    ],
+    ids=["7", "7 in 8 bits", "5", "12"],
+)
+def test_whole_vectors_are_the_same_to_the_bit(model: Model) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (1, 1, 36, 62), np.uint8)
+    plain, filled = (read(model, height=36, width=62) for _ in range(2))
+    whole_vectors(filled)
+    *inner, tail, residual = channels(filled)
+    assert inner == [-(-count // 8) * 8 for count in channels(plain)[:-2]]
+    assert inner != channels(plain)[:-2]
+    assert (tail, residual) == (4, 4)
+    assert np.array_equal(*(made(before_shuffle(each), picture) for each in (filled, plain)))
+
+
+def test_vectors_that_are_whole_or_gain_nothing_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("m-x2", "l-x3-int8", "bicubic-x2"):
+        graph = read(models.load(name), height=36, width=62)
+        before = channels(graph)
+        whole_vectors(graph)
+        assert channels(graph) == before
+    monkeypatch.setattr(openvino_graph, "_WIDE", False)
+    graph = read(models.load("s-x2"), height=36, width=62)
+    whole_vectors(graph)
+    assert 7 in channels(graph)
+
+
+def test_vectors_are_left_where_layers_are_in_bfloat16() -> None:
+    graph = read(models.load("s-x2"), height=36, width=62)
+    mix(graph)
+    before = channels(graph)
+    whole_vectors(graph)
+    assert channels(graph) == before
+
+
+@pytest.mark.parametrize("unknown", ["operator", "weights", "zero point"])
+def test_vectors_are_left_where_something_is_not_understood(unknown: str) -> None:
+    opset = ov.opset8
+    ones = np.ones((7, 7, 3, 3), np.float32)
+    picture = opset.parameter([1, 7, 36, 62], np.float32)
+    form: Any = ([1, 1], [1, 1], [1, 1], [1, 1])
+    first = opset.convolution(picture, ones, *form)
+    between = opset.softmax(first, 1) if unknown == "operator" else opset.prelu(first, [0.1])
+    weights: Any = ones
+    if unknown == "weights":
+        weights = opset.sigmoid(opset.constant(ones))
+    if unknown == "zero point":
+        weights = opset.subtract(opset.constant(ones), opset.constant(np.float32(1)))
+    second = opset.convolution(between, weights, *form)
+    graph = ov.Model([second], [picture], "test")
+    whole_vectors(graph)
+    assert channels(graph) == [7, 7]
 
 
 @pytest.mark.parametrize(("height", "width"), [(35, 62), (36, 61)])

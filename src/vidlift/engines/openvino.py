@@ -9,7 +9,7 @@ import numpy as np
 
 from vidlift.descriptor import Descriptor
 from vidlift.engines.base import PairPlanes, from_core, to_core
-from vidlift.engines.openvino_graph import CODE, before_shuffle, spread
+from vidlift.engines.openvino_graph import CODE, before_shuffle, spread, whole_vectors
 from vidlift.engines.openvino_runtime import ov, plan, runtime
 from vidlift.errors import ModelError
 from vidlift.models import Model, core
@@ -176,8 +176,9 @@ class OpenVinoEngine:
             if whole or together > 1:
                 graph = self._read(data, axis=axis)
                 graph.reshape([*shape[:axis], 2 if whole else together, *shape[axis + 1 :]])
-            if not whole and axis == 1 and self.device == "CPU":
-                graph = before_shuffle(graph)
+            if self.device == "CPU":
+                whole_vectors(graph)
+                graph = before_shuffle(graph) if not whole and axis == 1 else graph
             return runtime().compile_model(graph, self.device, self._config)
         except RuntimeError as error:
             raise self._cannot_run(shape, error) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +37,23 @@ _MOVED_AT_ONCE = (2, 4)
 _SIDE = 2
 """Rows and columns of places that are made together."""
 
+# Note [Whole vectors]
+# A layer that makes 7 channels takes as long as one that makes 8, and with AVX2 longer: what is
+# loaded and stored for a place is no whole vector, and goes through a mask. So it makes 8, the last
+# one twice, and the layer that takes them gives what is made twice no weight.
+_VECTOR = 8
+"""Channels that are loaded and stored together."""
+
 _WIDE = platform.machine().lower() in ("x86_64", "amd64")
 
 _EACH_ALONE = ("Add", "Maximum", "Minimum", "Round", "Convert")
 """Operators that do the same to every sample."""
+
+_BETWEEN = ("Add", "Subtract", "Multiply", "PRelu", "FakeQuantize", "Convert")
+"""Such operators that may lie between two layers."""
+
+Change: TypeAlias = Callable[[NDArray[Any]], NDArray[Any] | None]
+"""What becomes of a constant, None where that is not known."""
 
 
 def before_shuffle(graph: Any) -> Any:
@@ -63,6 +78,20 @@ def before_shuffle(graph: Any) -> Any:
     last = ov.opset8.transpose(code, np.array([0, 2, 3, 1]))
     last.output(0).set_names({CODE})
     return ov.Model([last.output(0)], graph.get_parameters(), CODE)
+
+
+def whole_vectors(graph: Any) -> None:
+    """Have layers make whole vectors of channels for the next one, in place. Note [Whole vectors]
+
+    The graph is of a fixed shape.
+    """
+    for node in graph.get_ordered_ops() if _WIDE else ():
+        if node.get_type_name() == "Convolution" and node.get_output_element_type(0) == ov.Type.f32:
+            changes = list(_filled_up(node))
+            if all(made is not None for _, made in changes):
+                for place, made in changes:
+                    place.replace_source_output(made)
+    graph.validate_nodes_and_infer_types()
 
 
 def spread(code: Any, room: Any) -> None:
@@ -90,7 +119,8 @@ def _in_blocks(output: Any) -> Any | None:
         return _strided(node, inputs)
     if kind not in _EACH_ALONE:
         return None
-    made = [_constant(each) or _in_blocks(each) for each in inputs]
+    repeated = partial(_repeated, axis=1)
+    made = [_changed(each, repeated, beside=repeated) or _in_blocks(each) for each in inputs]
     if any(each is None for each in made):
         return None
     if kind == "Round":
@@ -102,42 +132,94 @@ def _in_blocks(output: Any) -> Any | None:
 
 
 def _strided(node: Any, inputs: list[Any]) -> Any | None:
-    form, weights = node.get_attributes(), _values(inputs[1])
+    form = node.get_attributes()
     plain = {*form["strides"], *form["dilations"]} == {1}
-    if weights is None or not plain or node.get_output_element_type(0) != ov.Type.f32:
+    if not plain or node.get_output_element_type(0) != ov.Type.f32:
         return None  # in bfloat16 it is not known what this is worth
-    _, channels, height, width = weights.shape
-    parts = weights.reshape(_SIDE, _SIDE, channels, height, width)
-    wide = (2 * _SIDE, 2 * _SIDE, channels, height + 1, width + 1)
-    kernels = np.zeros(wide, np.float32)
-    for y, x in np.ndindex(_SIDE, _SIDE):
-        rows, columns = slice(_SIDE * y, _SIDE * (y + 1)), slice(_SIDE * x, _SIDE * (x + 1))
-        kernels[rows, columns, :, y : y + height, x : x + width] = parts
-    return ov.opset8.convolution(
-        inputs[0],
-        ov.opset8.constant(kernels.reshape(-1, *wide[2:])),
-        [_SIDE, _SIDE],
-        form["pads_begin"],
-        form["pads_end"],
-        [1, 1],
+    scales = partial(_repeated, axis=0)
+    weights = _changed(inputs[1], _four_kernels, beside=scales)
+    return weights and ov.opset8.convolution(
+        inputs[0], weights, [_SIDE, _SIDE], form["pads_begin"], form["pads_end"], [1, 1]
     ).output(0)
 
 
-def _constant(output: Any) -> Any | None:
+def _four_kernels(weights: NDArray[Any]) -> NDArray[Any]:
+    """Kernels ``[4, channels, h, w]`` for each of four places, ``[16, channels, h + 1, w + 1]``."""
+    _, channels, height, width = weights.shape
+    parts = weights.reshape(_SIDE, _SIDE, channels, height, width)
+    wide = (2 * _SIDE, 2 * _SIDE, channels, height + 1, width + 1)
+    kernels = np.zeros(wide, weights.dtype)
+    for y, x in np.ndindex(_SIDE, _SIDE):
+        rows, columns = slice(_SIDE * y, _SIDE * (y + 1)), slice(_SIDE * x, _SIDE * (x + 1))
+        kernels[rows, columns, :, y : y + height, x : x + width] = parts
+    return kernels.reshape(-1, *wide[2:])
+
+
+def _repeated(values: NDArray[Any], *, axis: int) -> NDArray[Any] | None:
     """One value for all channels, or one for each of the four, repeated for the sixteen."""
-    values = _values(output)
-    if values is None or values.size not in (1, _SIDE**2):
-        return None
     if values.size > 1:
+        if values.size != _SIDE**2:
+            return None
         values = np.tile(values.reshape(_SIDE, _SIDE), (_SIDE, _SIDE))
-    return ov.opset8.constant(values.reshape(1, -1, 1, 1)).output(0)
+    return values.reshape([-1 if at == axis else 1 for at in range(4)])
 
 
-def _values(output: Any) -> NDArray[np.float32] | None:
-    """What does not depend on the picture; the shape that it is given on the way does not count."""
+def _filled_up(layer: Any) -> Iterator[tuple[Any, Any | None]]:
+    """Inputs of a layer that lacks channels, of what follows it and of the next layers, and the
+    constants that they are to have instead: None where one is not understood."""
+    channels = layer.get_output_partial_shape(0)[1].get_length()
+    missing = -channels % _VECTOR
+    if not missing:
+        return
+
+    def more(values: NDArray[Any], *, axis: int, mode: Any = "edge") -> NDArray[Any] | None:
+        if values.size == 1:
+            return values
+        if values.ndim != 4 or values.shape[axis] != channels:
+            return None
+        return np.pad(values, [(0, missing * (at == axis)) for at in range(4)], mode)
+
+    made = partial(more, axis=0)
+    yield layer.input(1), _changed(layer.input_value(1), made, beside=made)
+    reached = [layer.output(0)]
+    while reached:
+        for place in reached.pop().get_target_inputs():
+            node, kind = place.get_node(), place.get_node().get_type_name()
+            if kind == "Convolution" and node.get_output_element_type(0) == ov.Type.f32:
+                weights = partial(more, axis=1, mode="constant")
+                yield node.input(1), _changed(node.input_value(1), weights, beside=lambda v: v)
+            elif kind in _BETWEEN:
+                made = partial(more, axis=1)
+                for other in node.inputs():
+                    if other.get_index() != place.get_index():
+                        yield other, _changed(other.get_source_output(), made, beside=made)
+                reached.append(node.output(0))
+            elif kind != "ShapeOf":
+                yield place, None
+
+
+def _changed(
+    output: Any, change: Change, *, beside: Change, shape: list[int] | None = None
+) -> Any | None:
+    """What a constant, or one in 8 bits and its scale, is after ``change``; ``beside`` is what
+    becomes of scales. None for what is no constant."""
     node = output.get_node()
-    if node.get_type_name() == "Constant":
-        return np.asarray(node.get_data(), np.float32)
-    if node.get_type_name() in ("Convert", "Reshape"):
-        return _values(node.input_value(0))
+    kind = node.get_type_name()
+    if kind == "Constant":
+        values = node.get_data()
+        made = change(values if shape is None else values.reshape(shape))
+        return None if made is None else ov.opset8.constant(made).output(0)
+    shape = shape or list(output.get_shape())
+    if kind == "Reshape":
+        return _changed(node.input_value(0), change, beside=beside, shape=shape)
+    if kind == "Convert":
+        made = _changed(node.input_value(0), change, beside=beside, shape=shape)
+        to = node.get_attributes()["destination_type"]
+        return made and ov.opset8.convert(made, to).output(0)
+    if kind in ("Subtract", "Multiply"):  # with a zero point other than 0, 0 were no weight
+        scale = beside if kind == "Multiply" else lambda zero: None if zero.any() else beside(zero)
+        one = _changed(node.input_value(0), change, beside=beside)
+        other = _changed(node.input_value(1), scale, beside=beside)
+        make = ov.opset8.subtract if kind == "Subtract" else ov.opset8.multiply
+        return one and other and make(one, other).output(0)
     return None
