@@ -66,7 +66,7 @@ def main() -> None:
     rows.sort(key=lambda row: row["name"])
     made = machine.about()
     where.write_text(json.dumps({"made": made, "rows": rows}, indent=1) + "\n")
-    page = f"# Published networks in 8 bits\n\n{tables.machine(made)}\n\n{_table(rows)}"
+    page = f"# Published networks in 8 bits\n\n{tables.machine(made)}\n{_table(rows)}"
     where.with_suffix(".md").write_text(page)
     sys.stdout.write(page)
 
@@ -77,7 +77,8 @@ def _split(data: Path, folder: Path) -> tuple[Path, Path]:
     files = picture_files([data], leave_out=DRAWN)
     kept = [file for file in files if is_held_out(source_of(file))]
     seen = [file for file in files if file not in kept]
-    for where, chosen in ((training, seen[:: len(seen) // quantize.CALIBRATION]), (held_out, kept)):
+    some = seen[:: max(1, len(seen) // quantize.CALIBRATION)]
+    for where, chosen in ((training, some), (held_out, kept)):
         where.mkdir()
         for file in chosen:
             (where / file.name).symlink_to(file.resolve())
