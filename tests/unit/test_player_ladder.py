@@ -61,6 +61,18 @@ def ladders(where: Path, **more: object) -> Ladders:
 
 
 @pytest.mark.usefixtures("catalogue")
+def test_networks_are_read_once_however_often_a_ladder_is_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who shows pictures asks every few seconds."""
+    made = ladders(tmp_path)
+    made.rungs(2)
+    monkeypatch.setattr(models, "load", lambda name: pytest.fail(f"{name} is read again"))
+    assert made.known(2)
+    assert made.rungs(2)
+
+
+@pytest.mark.usefixtures("catalogue")
 def test_a_ladder_is_measured_once_and_then_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ class Ladders:
         """Held while networks are measured: two threads at once would slow one another down."""
 
         self._made = cache(self._make)
+        self._wanted = cache(self._find)
 
         self.engine_of: dict[str, str] = {}
         """Name and version of the engine, by the network that it ran."""
@@ -195,7 +196,7 @@ class Ladders:
             ) as upscaler:
                 yield name, upscaler.frame(pair.first)
 
-    def _wanted(self, scale: int) -> list[models.Model]:
+    def _find(self, scale: int) -> list[models.Model]:
         """What a ladder is made of, cheapest first; nothing for scale 1."""
         wanted = [] if scale == 1 else [models.kernel(scale=scale), *self._networks(scale)]
         for model in wanted:
