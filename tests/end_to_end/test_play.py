@@ -130,9 +130,18 @@ def test_nobody_measures_where_the_window_is_minded(
     weighed: list[Film] = []
     monkeypatch.setattr(session, "POWER_EVERY", 0.0)
     monkeypatch.setattr(Chooser, "measured", measured)
+    monkeypatch.setattr(Film, "has_rungs", True)
     monkeypatch.setattr(Film, "weigh", lambda film, _runs: weighed.append(film))
     play(str(clip), PlayOptions(model=str(network), duration=0.2))
     assert bool(weighed) is measured
+
+
+def test_a_film_without_rungs_waits_for_nothing_that_they_are_chosen_by(
+    clip: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "POWER_EVERY", 0.0)
+    monkeypatch.setattr(Chooser, "measured", property(lambda _: pytest.fail("it was asked")))
+    play(str(clip), PlayOptions(model=str(network), duration=0.2))
 
 
 def test_the_machine_is_measured_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

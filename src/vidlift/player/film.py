@@ -136,6 +136,11 @@ class Film:
         found: dict[str, Any] = {} if report is None else report()
         return found
 
+    @property
+    def has_rungs(self) -> bool:
+        """Whether there is more than one rung to choose from."""
+        return not isinstance(self.split, Split) and len(self.split.film.pictures.variants) > 1
+
     def weigh(self, runs: Runs) -> None:
         """Choose rungs from now on by the networks that run in time, by width and height."""
         if not isinstance(self.split, Split):

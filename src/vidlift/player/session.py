@@ -347,7 +347,7 @@ class Session:
     def _weigh(self, *, load: float = 1.0) -> None:
         """Have the film choose its rungs by what runs here in time, where that is known: what is
         not, another thread measures, and nobody is to wait for that here."""
-        if self._chooser.measured:
+        if self._film.has_rungs and self._chooser.measured:
             self._film.weigh(partial(self._chooser.tiers, load=load))
 
     def _now(self) -> float:
