@@ -157,7 +157,7 @@ def test_layers_in_bfloat16_are_left_as_they_are() -> None:
     assert strides(before_shuffle(graph)) == given
 
 
-@pytest.mark.parametrize("operator", ["Sigmoid", "AvgPool"])
+@pytest.mark.parametrize("operator", ["Sigmoid", "AvgPool", "one for all"])
 def test_what_is_not_understood_is_left_as_it_is(operator: str) -> None:
     opset = ov.opset8
     picture = opset.parameter([1, 4, 36, 62], np.float32)
@@ -166,11 +166,31 @@ def test_what_is_not_understood_is_left_as_it_is(operator: str) -> None:
     )
     unknown = {
         "Sigmoid": lambda: opset.sigmoid(wide),
+        "one for all": lambda: opset.add(
+            wide,
+            opset.convolution(
+                picture, np.ones((1, 4, 3, 3), np.float32), [1, 1], [1, 1], [1, 1], [1, 1]
+            ),
+        ),
         "AvgPool": lambda: opset.avg_pool(wide, [1, 1], [1, 1], [1, 1], [3, 3], False),
     }[operator]()
     code = opset.convert(unknown, "u8")
     graph = ov.Model([opset.depth_to_space(code, "depth_first", 2)], [picture], "test")
-    assert strides(before_shuffle(graph)) == [(1, 1)]
+    assert set(strides(before_shuffle(graph))) == {(1, 1)}
+
+
+def test_shapes_that_are_free_inside_are_left_as_they_are() -> None:
+    opset = ov.opset8
+    ones = np.ones((7, 7, 3, 3), np.float32)
+    picture = opset.parameter([1, 7, 36, 62], np.float32)
+    free = opset.parameter([4], np.int64)
+    form: Any = ([1, 1], [1, 1], [1, 1], [1, 1])
+    first = opset.convolution(picture, ones, *form)
+    between = opset.add(first, opset.reshape(picture, free, special_zero=False))
+    graph = ov.Model([opset.convolution(between, ones, *form)], [picture, free], "test")
+    whole_vectors(graph)
+    kept = [node for node in graph.get_ordered_ops() if node.get_type_name() == "Convolution"]
+    assert [node.input_value(1).get_shape()[0] for node in kept] == [7, 7]
 
 
 def test_the_shuffle_is_that_of_onnx() -> None:

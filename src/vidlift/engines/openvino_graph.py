@@ -143,9 +143,11 @@ def _strided(node: Any, inputs: list[Any]) -> Any | None:
     ).output(0)
 
 
-def _four_kernels(weights: NDArray[Any]) -> NDArray[Any]:
+def _four_kernels(weights: NDArray[Any]) -> NDArray[Any] | None:
     """Kernels ``[4, channels, h, w]`` for each of four places, ``[16, channels, h + 1, w + 1]``."""
-    _, channels, height, width = weights.shape
+    made, channels, height, width = weights.shape
+    if made != _SIDE**2:
+        return None
     parts = weights.reshape(_SIDE, _SIDE, channels, height, width)
     wide = (2 * _SIDE, 2 * _SIDE, channels, height + 1, width + 1)
     kernels = np.zeros(wide, weights.dtype)
@@ -205,6 +207,8 @@ def _changed(
     becomes of scales. None for what is no constant."""
     node = output.get_node()
     kind = node.get_type_name()
+    if output.get_partial_shape().is_dynamic:
+        return None
     if kind == "Constant":
         values = node.get_data()
         made = change(values if shape is None else values.reshape(shape))
