@@ -32,9 +32,6 @@ from vidlift.training import pictures
 from vidlift.training.pictures import Picture
 from vidlift.upscaler import Upscaler
 
-DRAWN = ("screen_*", "text_*", "draw_*", "material-kit_*", "now-ui_*")
-"""Names of pictures that are no photographs: what recipes leave out."""
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,7 +87,7 @@ def held_out(folder: Path, *, drawn: bool) -> dict[str, NDArray[np.uint8]]:
     """Luma of every picture of the validation split, by name: photographs, or what is drawn."""
     found = {}
     for where in pictures.picture_files([folder]):
-        of_kind = drawn == any(fnmatch(where.name, each) for each in DRAWN)
+        of_kind = drawn == any(fnmatch(where.name, each) for each in pictures.DRAWN)
         if of_kind and pictures.is_held_out(pictures.source_of(where)):
             with Image.open(where) as image:
                 found[where.name] = pictures.luma(np.asarray(rgb_of(image)))

@@ -29,7 +29,7 @@ from vidlift.evaluation.cost import cost
 from vidlift.evaluation.networks import open_network
 from vidlift.evaluation.subjects import Subject
 from vidlift.training import quantize
-from vidlift.training.pictures import is_held_out, picture_files, source_of
+from vidlift.training.pictures import DRAWN, is_held_out, picture_files, source_of
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -40,7 +40,6 @@ OPSET = 17
 """NNCF wants 13 at least."""
 
 LAYERS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
-DRAWN = ("screen_*", "text_*", "draw_*", "material-kit_*", "now-ui_*")
 
 
 def main() -> None:

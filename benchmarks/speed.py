@@ -35,6 +35,7 @@ def main() -> None:
     where = RESULTS / f"{options.name}.json"
     made = {**machine.about(), "threads": options.threads, "rounds": options.rounds}
     before = kept(where, made) if options.keep else []
+    made = by_both(where, made) if before else made
     found: list[Figures] = []
     # Cheapest first, so that a group has its like in it.
     wanted = sorted(
@@ -88,6 +89,12 @@ def kept(where: Path, made: dict[str, Any]) -> list[Figures]:
         return []
     same = machine.comparable(json.loads(where.read_text())["made"], made)
     return report.load(where) if same else []
+
+
+def by_both(where: Path, made: dict[str, Any]) -> dict[str, Any]:
+    """What times of now are made by, with the command of those that lie there before it."""
+    first = json.loads(where.read_text())["made"]["command"]
+    return {**made, "command": f"{first}; {made['command']}"}
 
 
 def _tell(line: str) -> None:

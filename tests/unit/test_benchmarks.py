@@ -146,6 +146,13 @@ def test_times_of_another_day_are_kept_and_those_of_another_machine_are_not(tmp_
     assert not speed.kept(tmp_path / "none.json", made)
 
 
+def test_times_are_of_all_commands_that_they_were_taken_by(tmp_path: Path) -> None:
+    where = tmp_path / "speed.json"
+    made = {**machine.about(), "command": "second"}
+    report.save(where, [figures("a", "Set5")], made={**made, "command": "first"})
+    assert speed.by_both(where, made) == {**made, "command": "first; second"}
+
+
 def _raising(error: BaseException) -> Callable[[], None]:
     def main() -> None:
         raise error

@@ -19,6 +19,9 @@ from vidlift.rgb import rgb_of
 
 ENDINGS = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
+DRAWN = ("screen_*", "text_*", "draw_*", "material-kit_*", "now-ui_*")
+"""Names of those we train on that are no photographs: what recipes leave out."""
+
 _PART = re.compile(r"(_t\d+|_b)$")
 
 _LUMA = np.array([65.481, 128.553, 24.966], np.float32) / 255
