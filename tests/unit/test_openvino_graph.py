@@ -17,10 +17,19 @@ from vidlift.engines.openvino_mixed import mix
 from vidlift.engines.openvino_runtime import ov, runtime
 from vidlift.models import Model
 
+AVX512, AVX2, NEON = 16, 8, 4
+"""Floats of a vector."""
+
 
 @pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino_graph, "_WIDE", True)
+def vector(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor with vectors of so many floats, of AVX2's unless a test says otherwise."""
+    floats = getattr(request, "param", AVX2)
+    monkeypatch.setattr(openvino_graph, "vector", lambda: floats)
+
+
+def with_vectors(*floats: int) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("vector", floats, indirect=True)
 
 
 TWICE = [
@@ -91,16 +100,61 @@ def test_whole_vectors_are_the_same_to_the_bit(model: Model) -> None:
     assert np.array_equal(*(made(before_shuffle(each), picture) for each in (filled, plain)))
 
 
-def test_vectors_that_are_whole_or_gain_nothing_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("m-x2", "l-x3-int8", "bicubic-x2"):
-        graph = read(models.load(name), height=36, width=62)
-        before = channels(graph)
-        whole_vectors(graph)
-        assert channels(graph) == before
-    monkeypatch.setattr(openvino_graph, "_WIDE", False)
-    graph = read(models.load("s-x2"), height=36, width=62)
+@with_vectors(AVX512)
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(models.load(name) for name in ("xs-x2", "s-x2", "m-x2-clean")),
+        plain_network(scale=2, channels=5, layers=3),
+    ],
+    ids=["8, no layers between", "7", "8", "5"],
+)
+def test_two_places_at_once_are_the_same_to_the_bit(model: Model) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (1, 1, 36, 62), np.uint8)
+    plain, doubled = (read(model, height=36, width=62) for _ in range(2))
+    whole_vectors(doubled)
+    *inner, tail, residual = channels(doubled)
+    assert inner == [2 * count for count in channels(plain)[:-2]]
+    assert (tail, residual) == (4, 4)
+    assert set(strides(doubled)[:-2]) == {(1, 2)}
+    assert np.array_equal(*(made(before_shuffle(each), picture) for each in (doubled, plain)))
+
+
+@with_vectors(AVX512)
+@pytest.mark.parametrize("name", ["s-x2", "m-x2"])
+def test_two_and_four_places_at_once_in_bfloat16_are_the_same_to_the_bit(name: str) -> None:
+    if "BF16" not in runtime().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU has no bfloat16")
+    model = models.load(name)
+    picture = np.random.default_rng(0).integers(0, 256, (1, 1, 36, 62), np.uint8)
+    plain, doubled = (read(model, height=36, width=62) for _ in range(2))
+    for each in (plain, doubled):
+        mix(each)
+    whole_vectors(doubled)
+    doubled = before_shuffle(doubled)
+    assert set(strides(doubled)[:-2]) == {(1, 2)}
+    assert set(strides(doubled)[-2:]) == {(2, 2)}
+    code = ov.Model([plain.outputs[0]], plain.get_parameters(), "test")
+    config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    whole = runtime().compile_model(code, "CPU", config)([picture])[0]
+    assert np.array_equal(made(doubled, picture), whole[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("vector", "name", "width"),
+    [
+        *((NEON, name, 62) for name in ("s-x2", "m-x2")),
+        *((AVX2, name, 62) for name in ("m-x2", "l-x3-int8", "bicubic-x2")),
+        *((AVX512, name, 62) for name in ("m-x4", "s-x4-int8")),
+        (AVX512, "s-x2", 61),
+    ],
+    indirect=["vector"],
+)
+def test_vectors_that_are_whole_or_gain_nothing_are_left(name: str, width: int) -> None:
+    graph = read(models.load(name), height=36, width=width)
+    before = channels(graph)
     whole_vectors(graph)
-    assert 7 in channels(graph)
+    assert channels(graph) == before
 
 
 def test_vectors_are_left_where_layers_are_in_bfloat16() -> None:
@@ -111,21 +165,31 @@ def test_vectors_are_left_where_layers_are_in_bfloat16() -> None:
     assert channels(graph) == before
 
 
-@pytest.mark.parametrize("unknown", ["operator", "weights", "zero point"])
+@pytest.mark.parametrize(
+    ("vector", "unknown"),
+    [
+        *((AVX2, what) for what in ("operator", "shape", "weights", "zero point")),
+        *((AVX512, what) for what in ("operator", "shape", "padding")),
+    ],
+    indirect=["vector"],
+)
 def test_vectors_are_left_where_something_is_not_understood(unknown: str) -> None:
     opset = ov.opset8
     ones = np.ones((7, 7, 3, 3), np.float32)
     picture = opset.parameter([1, 7, 36, 62], np.float32)
     form: Any = ([1, 1], [1, 1], [1, 1], [1, 1])
-    first = opset.convolution(picture, ones, *form)
+    pad = "same_upper" if unknown == "padding" else "explicit"
+    first = opset.convolution(picture, ones, *form, auto_pad=pad)
     between = opset.softmax(first, 1) if unknown == "operator" else opset.prelu(first, [0.1])
     weights: Any = ones
     if unknown == "weights":
         weights = opset.sigmoid(opset.constant(ones))
     if unknown == "zero point":
         weights = opset.subtract(opset.constant(ones), opset.constant(np.float32(1)))
-    second = opset.convolution(between, weights, *form)
-    graph = ov.Model([second], [picture], "test")
+    results = [opset.convolution(between, weights, *form)]
+    if unknown == "shape":
+        results.append(opset.shape_of(first))
+    graph = ov.Model(results, [picture], "test")
     whole_vectors(graph)
     assert channels(graph) == [7, 7]
 
@@ -137,10 +201,8 @@ def test_odd_sides_are_made_place_by_place(height: int, width: int) -> None:
     assert set(strides(graph)) == {(1, 1)}
 
 
-def test_processors_that_gain_nothing_make_it_place_by_place(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(openvino_graph, "_WIDE", False)
+@with_vectors(NEON)
+def test_processors_that_gain_nothing_make_it_place_by_place() -> None:
     assert set(strides(before_shuffle(read(TWICE[0], height=36, width=62)))) == {(1, 1)}
 
 
@@ -148,13 +210,6 @@ def test_processors_that_gain_nothing_make_it_place_by_place(
 def test_other_scales_are_made_place_by_place(scale: int) -> None:
     graph = before_shuffle(read(models.load(f"s-x{scale}"), height=36, width=62))
     assert set(strides(graph)) == {(1, 1)}
-
-
-def test_layers_in_bfloat16_are_left_as_they_are() -> None:
-    graph = read(models.load("s-x2"), height=36, width=62)
-    mix(graph)
-    given = strides(graph)
-    assert strides(before_shuffle(graph)) == given
 
 
 @pytest.mark.parametrize("operator", ["Sigmoid", "AvgPool", "one for all"])
@@ -179,6 +234,7 @@ def test_what_is_not_understood_is_left_as_it_is(operator: str) -> None:
     assert set(strides(before_shuffle(graph))) == {(1, 1)}
 
 
+@with_vectors(AVX2, AVX512)
 def test_shapes_that_are_free_inside_are_left_as_they_are() -> None:
     opset = ov.opset8
     ones = np.ones((7, 7, 3, 3), np.float32)

@@ -164,12 +164,14 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return done
 
 
-def made(model: Model, *, bits: int = 8, threads: int = 1, count: int = 2) -> Any:
+def made(
+    model: Model, *, engine: str = "openvino", bits: int = 8, threads: int = 1, count: int = 2
+) -> Any:
     """What a new engine makes of noise."""
     kind = np.uint8 if bits == 8 else np.uint16
     planes = np.random.default_rng(1).integers(0, 1 << bits, (1, count, 24, 24), dtype=kind)
-    with closing(open_engine(model, engine="openvino", threads=threads)) as engine:
-        return engine.run(planes, bits=bits)
+    with closing(open_engine(model, engine=engine, threads=threads)) as opened:
+        return opened.run(planes, bits=bits)
 
 
 @pytest.mark.parametrize("bits", [8, 10])
@@ -193,6 +195,20 @@ def test_what_a_plan_depends_on_tells_it_from_others(compiled: list[object]) -> 
         made(some, threads=2)
         made(some, count=8)
     assert len(compiled) == 5
+
+
+def test_plans_in_mixed_precision_are_kept_beside_the_others(compiled: list[object]) -> None:
+    model = models.load("m-x2")
+    try:
+        first = made(model, engine="openvino-mixed")
+    except ModelError as error:
+        pytest.skip(str(error))
+    exact = made(model)
+    assert len(compiled) == 2
+    assert np.array_equal(made(model, engine="openvino-mixed"), first)
+    assert np.array_equal(made(model), exact)
+    assert len(compiled) == 2
+    assert not np.array_equal(first, exact)
 
 
 def test_what_is_on_the_disk_and_damaged_is_compiled_anew(compiled: list[object]) -> None:

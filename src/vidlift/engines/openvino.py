@@ -157,7 +157,7 @@ class OpenVinoEngine:
 
         if not self.on_disk:
             return compiled().create_infer_request()
-        about = self._model.sha256, axis, together, shape[2:]
+        about = type(self).__name__, self._model.sha256, axis, together, shape[2:]
         return plan(compiled, config=self._config, about=about).create_infer_request()
 
     def _compile(self, shape: tuple[int, ...], *, axis: int, together: int) -> Any:

@@ -29,7 +29,6 @@ class OpenVinoMixedEngine(OpenVinoEngine):
     for who is shown pictures in real time, not where results are to be the same everywhere.
     """
 
-    on_disk = False
     same_in_parts = False
     """What a sum in bfloat16 comes to depends on the kernel, and that on the size."""
 

@@ -6,6 +6,7 @@ come sooner than they are compiled.
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -46,6 +47,14 @@ ov = _import()
 def runtime() -> Any:
     """One for all engines of the process: each would load the plugins and their caches anew."""
     return ov.Core()
+
+
+@cache
+def vector() -> int:
+    """Floats that a vector of this CPU has."""
+    if "WINOGRAD" in runtime().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return 16  # OpenVINO says so of AVX-512, and of nothing else
+    return 8 if platform.machine().lower() in ("x86_64", "amd64") else 4
 
 
 def plan(compiled: Callable[[], Any], *, config: Mapping[str, Any], about: tuple[Any, ...]) -> Any:
