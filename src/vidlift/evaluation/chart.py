@@ -15,6 +15,17 @@ _SCALE = re.compile(rf"-x({'|'.join(map(str, SCALES))})(?=-|$)")
 
 OURS, PEERS, RULE, INK = "#0b6e99", "#8a8a8a", "#dddddd", "#222222"
 
+PLACES = tuple(
+    (x, y, across, up)
+    for distance in range(1, 7)
+    for x, across in ((5, "left"), (-5, "right"))
+    for y, up in ((2 * distance, "bottom"), (-2 * distance, "top"))
+)
+"""Where a label may lie about its point, in points, the better places first."""
+
+POINT = 4
+"""Pixels from the middle of a point to where it ends."""
+
 
 def draw(figures: Sequence[Figures], where: Path) -> None:
     """One panel a scale and set of pictures: PSNR over milliseconds, each network at its fastest.
@@ -33,10 +44,12 @@ def draw(figures: Sequence[Figures], where: Path) -> None:
     scales = sorted({each.scale for each in timed})
     figure = Figure(figsize=(5.5 * len(names), 4.5 * len(scales)), layout="constrained")
     panels = figure.subplots(len(scales), len(names), squeeze=False)
+    labels = []
     for row, scale in zip(panels, scales, strict=True):
         for panel, name in zip(row, names, strict=True):
-            _draw_panel(panel, [each for each in figures if each.scale == scale], name)
+            labels += _draw_panel(panel, [each for each in figures if each.scale == scale], name)
             panel.set_title(f"{name}, ×{scale} to 1080p", loc="left", color=INK, fontsize=11)
+    _keep_apart(figure, labels)
     try:
         figure.savefig(where, dpi=150)
     except (OSError, ValueError) as error:
@@ -53,7 +66,9 @@ def label(network: str) -> str:
     return _SCALE.sub("", network)
 
 
-def _draw_panel(panel: Any, figures: Sequence[Figures], name: str) -> None:
+def _draw_panel(panel: Any, figures: Sequence[Figures], name: str) -> list[Any]:
+    """Returns the labels of the points, ours first."""
+    labels = []
     for each in figures:
         if each.tier == BICUBIC and name in each.pictures:
             panel.axhline(each.pictures[name].psnr, color=RULE, linewidth=1, zorder=0)
@@ -70,21 +85,23 @@ def _draw_panel(panel: Any, figures: Sequence[Figures], name: str) -> None:
     shown = [each for each in figures if each.speed and name in each.pictures]
     ours = [each for each in shown if each.tier in TIERS]
     peers = [each for each in shown if each.tier not in TIERS]
-    for group, color, weight in ((peers, PEERS, "normal"), (ours, OURS, "bold")):
+    for group, color, weight in ((ours, OURS, "bold"), (peers, PEERS, "normal")):
         points = sorted((fastest(each), each.pictures[name].psnr, each.name) for each in group)
         if not points:
             continue
         panel.scatter([p[0] for p in points], [p[1] for p in points], s=22, color=color, zorder=3)
-        for time, psnr, network in points:
+        labels += [
             panel.annotate(
                 label(network),
                 (time, psnr),
-                xytext=(5, 3),
+                xytext=(0, 0),
                 textcoords="offset points",
                 color=color,
                 fontsize=8,
                 fontweight=weight,
             )
+            for time, psnr, network in points
+        ]
     panel.set_xscale("log")
     panel.margins(x=0.2)
     panel.set_xlabel("ms a frame, fastest runtime and precision", color=INK)
@@ -95,6 +112,32 @@ def _draw_panel(panel: Any, figures: Sequence[Figures], name: str) -> None:
     )
     panel.grid(color=RULE, linewidth=0.5, which="both", alpha=0.6)
     panel.spines[["top", "right"]].set_visible(False)
+    return labels
+
+
+def _keep_apart(figure: Any, labels: Sequence[Any]) -> None:
+    """Put each label where it covers the least of those before it and of all points."""
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()  # from here on it is known where things are
+    around = [each.axes.transData.transform(each.xy) for each in labels]
+    taken = [Bbox.from_bounds(x - POINT, y - POINT, 2 * POINT, 2 * POINT) for x, y in around]
+    for each in labels:
+        best = min(PLACES, key=lambda place: _covered(_put(each, place), taken))
+        taken.append(_put(each, best))
+
+
+def _put(label: Any, place: tuple[int, int, str, str]) -> Any:
+    x, y, across, up = place
+    label.set(position=(x, y), ha=across, va=up)
+    return label.get_window_extent()
+
+
+def _covered(box: Any, taken: Sequence[Any]) -> float:
+    from matplotlib.transforms import Bbox
+
+    shared = (Bbox.intersection(box, each) for each in taken)
+    return sum(each.width * each.height for each in shared if each)
 
 
 def _leading(value: float) -> str:
