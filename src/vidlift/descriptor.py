@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any
 
 from vidlift.errors import ModelError
 
@@ -86,6 +87,15 @@ class Descriptor:
             )
         numbers = {name: _number(values[name], name, where) for name in ("scale", "multiple_of")}
         return cls(**{**values, **numbers})  # type: ignore[arg-type]
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any], *, where: str) -> Descriptor:
+        """Read the descriptor of a shipped model from its card, without opening the model."""
+        try:
+            values = {f.name: card[f.name] for f in fields(cls) if f.name in card}
+            return cls(**{**values, "training_data": card["training_data"]["sha256"]})
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"{where} does not say what its model is: {error}") from None
 
 
 def _default(field: Field[object]) -> object:

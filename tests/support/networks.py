@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from vidlift import models
 from vidlift.color import Siting
 from vidlift.descriptor import Descriptor
 from vidlift.models import Model, kernels
@@ -74,8 +74,7 @@ def plain_network(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, descriptor.to_metadata())
     onnx.checker.check_model(model)
-    data = model.SerializeToString()
-    return Model(descriptor=descriptor, data=data, sha256=hashlib.sha256(data).hexdigest())
+    return models.of(descriptor, model.SerializeToString())
 
 
 def _bicubic(scale: int) -> NDArray[np.float32]:

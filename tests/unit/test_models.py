@@ -206,22 +206,50 @@ class TestTheCatalogue:
         model = models.load(name)
         assert check.descriptor(model.data, where=name) == model.descriptor
 
-    def test_a_file_that_is_not_the_one_of_its_card_is_checked(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(models, "_FOLDER", tmp_path)
-        (tmp_path / "m-x2.onnx.xz").write_bytes(lzma.compress(b"not onnx"))
-        (tmp_path / "m-x2.json").write_text(json.dumps({"sha256": "0" * 64}))
-        with pytest.raises(ModelError, match="is not an ONNX file"):
-            models.load("m-x2")
-
-    @pytest.mark.parametrize("content", [b"not packed", lzma.compress(b"cut short")[:-9]])
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"not packed", r"cannot read .*m-x2\.onnx\.xz"),
+            (lzma.compress(b"cut short")[:-9], r"cannot read .*m-x2\.onnx\.xz"),
+            (lzma.compress(b"another"), "is damaged, or is not the one of its card"),
+        ],
+    )
     def test_a_shipped_file_that_is_damaged(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
     ) -> None:
+        card = models.path("m-x2").with_name("m-x2.json").read_bytes()
         monkeypatch.setattr(models, "_FOLDER", tmp_path)
         (tmp_path / "m-x2.onnx.xz").write_bytes(content)
-        with pytest.raises(ModelError, match=r"cannot read .*m-x2\.onnx\.xz"):
+        (tmp_path / "m-x2.json").write_bytes(card)
+        with pytest.raises(ModelError, match=message):
+            _ = models.load("m-x2").data
+
+    def test_a_shipped_file_is_unpacked_once_and_not_before_it_is_wanted(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[Path] = []
+        unpack = models.packing.read
+        monkeypatch.setattr(
+            models.packing, "read", lambda where: read.append(where) or unpack(where)
+        )
+        model = models.load("m-x2")
+        assert model.descriptor.tier == "m"
+        assert read == []
+        assert model.data == model.data
+        assert [where.name for where in read] == ["m-x2.onnx.xz"]
+
+    @pytest.mark.parametrize("lacks", ["name", "version", "training_data"])
+    def test_a_shipped_file_with_a_card_that_says_too_little(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: str
+    ) -> None:
+        card = models.card("m-x2") or {}
+        del card[lacks]
+        monkeypatch.setattr(models, "_FOLDER", tmp_path)
+        (tmp_path / "m-x2.onnx.xz").write_bytes(b"")
+        (tmp_path / "m-x2.json").write_text(json.dumps(card))
+        with pytest.raises(
+            ModelError, match=rf"m-x2\.json does not say what its model is: .*{lacks}"
+        ):
             models.load("m-x2")
 
     def test_a_file_of_ones_own(self, tmp_path: Path) -> None:

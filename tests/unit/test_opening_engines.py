@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -113,7 +112,7 @@ def test_a_model_that_it_cannot_run(engine: str, bits: int) -> None:
     graph = onnx.load_model_from_string(MODEL.data)
     pads = next(tensor for tensor in graph.graph.initializer if tensor.name == "pads")
     pads.CopyFrom(numpy_helper.from_array(np.full(8, -50), "pads"))
-    broken = replace(MODEL, data=graph.SerializeToString())
+    broken = models.of(MODEL.descriptor, graph.SerializeToString())
     planes = np.zeros((1, 2, 16, 18), np.uint8 if bits == 8 else np.uint16)
     with pytest.raises(ModelError, match=r"cannot run model bicubic-x2 at 18x16: \S"):
         open_engine(broken, engine=engine).run(planes, bits=bits)

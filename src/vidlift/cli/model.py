@@ -34,7 +34,7 @@ def list_models() -> None:
             str(descriptor.scale),
             descriptor.architecture,
             str(card.get("mac_per_output_pixel", "")),
-            f"{len(models.load(name).data) / 1000:.0f}",
+            f"{card.get('bytes', 0) / 1000:.0f}",
         )
     print_table(table)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,10 +32,17 @@ class Model:
     """A checked model, ready for any engine."""
 
     descriptor: Descriptor
-    data: bytes = field(repr=False)
-    """The ONNX file."""
-
     sha256: str
+    """Of the ONNX file."""
+
+    contents: Callable[[], bytes] = field(repr=False, compare=False)
+    """Gives the ONNX file: that of a shipped one is unpacked when it is first wanted, which for an
+    engine that has its plan on the disk is never."""
+
+    @property
+    def data(self) -> bytes:
+        """The ONNX file. Raises ``ModelError`` where a shipped one is damaged."""
+        return self.contents()
 
 
 def names() -> list[str]:
@@ -69,23 +77,23 @@ def path(name_or_file: str | Path) -> Path:
 def load(name_or_file: str | Path) -> Model:
     """Read and check a model. Raises ``ModelError`` for anything that is not one of ours.
 
-    A shipped file is taken for what its card says that it is, if it has the same bytes.
+    A shipped file is taken for what its card says that it is, and is compared with it when it is
+    read.
     """
     interpolation, _, scale = str(name_or_file).partition("-x")
     if interpolation == BICUBIC and scale in {str(s) for s in SCALES}:
         return kernel(scale=int(scale))
     where = path(name_or_file)
-    data = _read(where)
-    if where.parent == _FOLDER and _is_its_cards(data, where):
-        return _trusted(data, where=str(where))
-    return from_bytes(data, where=str(where))
+    if where.parent == _FOLDER and (said := _card(where)):
+        return _shipped(where, said)
+    return from_bytes(_read(where), where=str(where))
 
 
 def from_bytes(data: bytes, *, where: str) -> Model:
     """Check the bytes of a model file; ``where`` names them in a ``ModelError``."""
     from vidlift.models import check
 
-    return _model(check.descriptor(data, where=where), data)
+    return of(check.descriptor(data, where=where), data)
 
 
 @cache
@@ -93,7 +101,16 @@ def kernel(*, scale: int, siting: Siting = Siting.CENTER) -> Model:
     """Bicubic interpolation as a model; ``siting`` shifts it for sub-sampled chroma."""
     suffix = "" if siting is Siting.CENTER else f"-{siting.value}"
     where = _FOLDER / BICUBIC / f"{BICUBIC}{suffix}-x{scale}.onnx"
-    return _trusted(where.read_bytes(), where=str(where))
+    data = where.read_bytes()
+    metadata = graph.read(data, where=str(where)).metadata
+    return of(Descriptor.from_metadata(metadata, where=str(where)), data)
+
+
+def of(descriptor: Descriptor, data: bytes) -> Model:
+    """The model of an ONNX file that is known to be one, such as one made here."""
+    return Model(
+        descriptor=descriptor, sha256=hashlib.sha256(data).hexdigest(), contents=lambda: data
+    )
 
 
 def describe(name_or_file: str | Path) -> Descriptor:
@@ -108,7 +125,9 @@ def card(name_or_file: str | Path) -> dict[str, Any] | None:
     """
     where = path(name_or_file)
     said = _card(where)
-    if said is not None and "sha256" in said and not _is_its_cards(_read(where), where):
+    if said is None or "sha256" not in said or where.parent == _FOLDER:
+        return said
+    if hashlib.sha256(_read(where)).hexdigest() != said["sha256"]:
         raise ModelError(
             f"{_card_of(where)} is the card of another file than {where}; write both anew, or "
             "remove it"
@@ -145,16 +164,18 @@ def _read(where: Path) -> bytes:
         raise ModelError(f"cannot read {where}: {error.strerror}") from error
 
 
-def _is_its_cards(data: bytes, where: Path) -> bool:
-    """Whether a shipped file is the one that its card speaks of."""
-    said = _card(where) or {}
-    return hashlib.sha256(data).hexdigest() == said.get("sha256")
+def _shipped(where: Path, card: Mapping[str, Any]) -> Model:
+    """A model that is what its card says, or whose ``data`` cannot be had."""
 
+    @cache
+    def contents() -> bytes:
+        data = _read(where)
+        if hashlib.sha256(data).hexdigest() != card["sha256"]:
+            raise ModelError(f"{where} is damaged, or is not the one of its card")
+        return data
 
-def _trusted(data: bytes, *, where: str) -> Model:
-    metadata = graph.read(data, where=where).metadata
-    return _model(Descriptor.from_metadata(metadata, where=where), data)
-
-
-def _model(descriptor: Descriptor, data: bytes) -> Model:
-    return Model(descriptor=descriptor, data=data, sha256=hashlib.sha256(data).hexdigest())
+    return Model(
+        descriptor=Descriptor.from_card(card, where=str(_card_of(where))),
+        sha256=card["sha256"],
+        contents=contents,
+    )

@@ -1,6 +1,7 @@
 """The card beside a model file: where it comes from and what it is worth, for people and tables.
 
-Code that runs a model reads the descriptor inside the file, never the card.
+Code that runs a model reads the descriptor inside the file; of shipped ones, whose cards a test
+compares with it, the card, so that networks that are only listed need not be unpacked.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ def make(
         "tier": descriptor.tier,
         "scale": descriptor.scale,
         "architecture": descriptor.architecture,
+        "padding": descriptor.padding,
+        "multiple_of": descriptor.multiple_of,
+        "version": descriptor.version,
         "parameters": parameters,
         "mac_per_lr_pixel": round(macs),
         "mac_per_output_pixel": round(macs / descriptor.scale**2),
