@@ -229,9 +229,12 @@ class TestTheCatalogue:
     ) -> None:
         read: list[Path] = []
         unpack = models.packing.read
-        monkeypatch.setattr(
-            models.packing, "read", lambda where: read.append(where) or unpack(where)
-        )
+
+        def unpacking(where: Path) -> bytes:
+            read.append(where)
+            return unpack(where)
+
+        monkeypatch.setattr(models.packing, "read", unpacking)
         model = models.load("m-x2")
         assert model.descriptor.tier == "m"
         assert read == []

@@ -43,7 +43,7 @@ class FakeUpscaler:
 @pytest.fixture
 def speeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Speeds:
     monkeypatch.setattr(precision, "Upscaler", FakeUpscaler)
-    monkeypatch.setattr(models, "names", lambda: ["m-x2", "s-x2", "s-x2-int8"])
+    monkeypatch.setattr(models, "names", lambda: ["m-x2", "s-x2", "m-x2-int8"])
     monkeypatch.setattr(models, "load", lambda name: plain_network(tier=str(name)[0]))
     return Speeds(tmp_path / "speeds.json")
 
@@ -191,6 +191,29 @@ def test_only_layers_between_the_ends_are_in_bfloat16() -> None:
     assert len(kernel.get_ordered_ops()) == before
 
 
+@pytest.mark.parametrize(("name", "mixed"), [("xl-x2-clean-int8", 1), ("m-x2-int8", 0)])
+def test_of_a_network_in_8_bits_the_last_layer_is_in_bfloat16_where_it_is_in_float(
+    name: str, mixed: int
+) -> None:
+    require("openvino")
+    import openvino as ov
+
+    from vidlift.engines.openvino_mixed import mix
+
+    graph = ov.Core().read_model(models.load(name).data)
+    mix(graph)
+    kept = [
+        str(each.get_output_element_type(0).get_type_name()) for each in graph.get_ordered_ops()
+    ]
+    layers = [
+        str(each.get_output_element_type(0).get_type_name())
+        for each in graph.get_ordered_ops()
+        if each.get_type_name() == "Convolution"
+    ]
+    assert layers.count("bf16") == mixed
+    assert kept.count("bf16") == 3 * mixed, "the layer, what it takes and its weights"
+
+
 @pytest.fixture(scope="module")
 def picture() -> Plane:
     """A part of the bundled clip."""
@@ -248,12 +271,12 @@ def test_in_8_bits_engines_agree_on_pictures_and_are_near_float32(
 @pytest.mark.parametrize(
     ("there", "tried"),
     [
-        (["m-x4", "s-x2", "s-x4", "xs-x4"], "s-x4"),
-        (["s-x4-int8", "m-x4"], "m-x4"),
+        (["m-x2", "m-x4", "l-x4", "s-x4", "xs-x4"], "m-x4"),
+        (["m-x4-int8", "s-x4", "l-x4", "xs-x4"], "s-x4"),
         (["xs-x2"], "xs-x2"),
     ],
 )
-def test_it_is_tried_on_a_small_network_with_inner_layers(
+def test_it_is_tried_on_a_network_that_precision_can_save_much(
     there: list[str], tried: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(models, "names", lambda: there)

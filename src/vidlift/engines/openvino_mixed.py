@@ -19,8 +19,6 @@ from vidlift.models import Model
 _BETWEEN = ("Add", "PRelu", "LeakyRelu", "Relu")
 """What may lie between two convolutions that are computed in bfloat16."""
 
-_QUANTISED = ("FakeQuantize",)
-
 
 class OpenVinoMixedEngine(OpenVinoEngine):
     """float32 outside, bfloat16 inside, for 8 bits of depth; all in float32 for more.
@@ -54,13 +52,11 @@ def mix(graph: Any) -> None:
     """Have the inner convolutions of an OpenVINO graph computed in bfloat16, in place.
 
     Inner is a convolution of what another one made; an addition or activation is between two
-    such. A quantised graph is left as it is.
+    such. Those in 8 bits are left as they are.
     """
     from openvino import opset8
 
     operations = graph.get_ordered_ops()
-    if any(each.get_type_name() in _QUANTISED for each in operations):
-        return
     inner = _inner(operations)
     for each in operations:
         inside = each.get_friendly_name() in inner
@@ -76,17 +72,26 @@ def mix(graph: Any) -> None:
 
 def _inner(operations: list[Any]) -> set[str]:
     """Names of the operations to be computed in bfloat16."""
-    # For each name, forwards: how many convolutions at most lie before what it makes.
-    depth: dict[str, int] = {}
+    # Forwards: what comes after a convolution; what may be inner, and what comes after that.
+    after: set[str] = set()
+    within: set[str] = set()
     for each in operations:
-        before = [depth[name] for name in _sources(each)]
-        depth[each.get_friendly_name()] = max(before, default=0) + _is_convolution(each)
+        name, sources = each.get_friendly_name(), _sources(each)
+        is_after = not after.isdisjoint(sources)
+        if _is_convolution(each):
+            may_be = is_after and not _is_in_8_bits(each)
+        else:
+            may_be = not within.isdisjoint(sources)
+        if may_be:
+            within.add(name)
+        if is_after or _is_convolution(each):
+            after.add(name)
     # Backwards: whether an inner convolution follows.
     followed: set[str] = set()
     inner: set[str] = set()
     for each in reversed(operations):
         name = each.get_friendly_name()
-        is_inner = depth[name] > 1 and (
+        is_inner = name in within and (
             _is_convolution(each) or (name in followed and each.get_type_name() in _BETWEEN)
         )
         if is_inner:
@@ -104,3 +109,11 @@ def _sources(operation: Any) -> list[str]:
 
 def _is_convolution(operation: Any) -> bool:
     return str(operation.get_type_name()) == "Convolution"
+
+
+def _is_in_8_bits(convolution: Any) -> bool:
+    """Whether its weights are."""
+    node = convolution.input_value(1).get_node()
+    while node.get_input_size():
+        node = node.input_value(0).get_node()
+    return str(node.get_output_element_type(0).get_type_name()) == "i8"

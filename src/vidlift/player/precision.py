@@ -13,7 +13,6 @@ from functools import partial
 from itertools import islice
 
 from vidlift import models
-from vidlift.descriptor import TIERS
 from vidlift.errors import ModelError
 from vidlift.models import Model, family
 from vidlift.player import calibration
@@ -31,8 +30,12 @@ INT8 = "int8"
 OPEN_TO_IT = ("auto", "cpu")
 """Engines that leave the precision to us."""
 
-SIZE = 480, 270
+SIZE = 320, 180
 """Width and height of the pictures that all are tried on."""
+
+TRIED = ("m", "s", "l", "xl", "xs")
+"""Tiers of the network that all are tried on: the first that there is. ``s`` has so few channels
+that precision saves it less than all others, and ``xs`` is nothing but ends."""
 
 WORTH = 0.9
 """Share of the time of what loses less that a precision may take at most to be used."""
@@ -65,7 +68,7 @@ def worth(engine: str, *, threads: int | None, speeds: Speeds) -> tuple[str, ...
     """Of ``MIXED`` and ``INT8`` what is worth it here where ``engine`` is asked for, the better
     first. ``MIXED`` loses nothing: to be better, 8 bits have to save as much again.
 
-    Measured on a small network, in a second or so, unless ``speeds`` knows.
+    Measured on one network, in a second or so, unless ``speeds`` knows.
     """
     tries = _tries(engine, threads=threads)
     if any(speeds.get(each.key) is None for each in tries.values()):
@@ -124,7 +127,7 @@ def _tries(engine: str, *, threads: int | None) -> dict[str, _Try]:
         except ModelError:
             continue
         key = calibration.key(
-            sha256="share of f32",
+            sha256=f"{network} share",
             engine=f"{runs_on}, {way}",
             size=SIZE,
             bits=8,
@@ -135,13 +138,11 @@ def _tries(engine: str, *, threads: int | None) -> dict[str, _Try]:
 
 
 def _tried() -> str | None:
-    """A network of the lowest tier that there is, as trained; of the lowest of all only where
-    there is no other: it is nothing but ends."""
+    """The network that all are tried on, as trained; None where there is none."""
     there = [member for name in models.names() if (member := family.parse(name))]
     plain = [member for member in there if not member.variant]
-    order = (*TIERS[1:], TIERS[0])
-    least = min(plain, key=lambda m: (order.index(m.tier), -m.scale), default=None)
-    return None if least is None else least.name
+    best = min(plain, key=lambda m: (TRIED.index(m.tier), -m.scale), default=None)
+    return None if best is None else best.name
 
 
 def _probe() -> Pair:
