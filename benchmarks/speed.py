@@ -116,9 +116,9 @@ def _page(figures: Sequence[Figures], taken_on: str) -> str:
     setups = [setup.name for setup in SETUPS]
     parts = [
         "# Speed\n\nMilliseconds a frame to 1080p, median, and in brackets the ratio to "
-        f"{REFERENCE}-x2, -x3 and -x4 in {setups[0]}. Ours run in OpenVINO in float32 and mixed precision as Vidlift's "
-        "engines run them, which leave the last shuffle to numpy; else, and for the peers, the "
-        f"file is run as it is.\n\n{taken_on}"
+        f"{REFERENCE}-x2, -x3 and -x4 in {setups[0]}. Ours run in OpenVINO in float32 and mixed "
+        "precision as Vidlift's engines run them, which leave the last shuffle to numpy; else, and "
+        f"for the peers, the file is run as it is.\n\n{taken_on}"
     ]
     for scale in SCALES:
         rows = [

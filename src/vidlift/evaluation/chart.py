@@ -18,12 +18,14 @@ OURS, PEERS, RULE, INK = "#0b6e99", "#8a8a8a", "#dddddd", "#222222"
 PLACES = tuple(
     (x, y, across, up)
     for distance in range(1, 7)
-    for x, across in ((5, "left"), (-5, "right"))
+    for x, across in ((5, "left"), (-5, "right"), (0, "center"))
     for y, up in ((2 * distance, "bottom"), (-2 * distance, "top"))
 )
 """Where a label may lie about its point, in points, the better places first."""
 
-POINT = 4
+DPI = 150
+
+POINT = 6
 """Pixels from the middle of a point to where it ends."""
 
 
@@ -42,7 +44,7 @@ def draw(figures: Sequence[Figures], where: Path) -> None:
     except ImportError:
         raise UsageError("a chart needs the extra `vidlift[charts]`, not installed") from None
     scales = sorted({each.scale for each in timed})
-    figure = Figure(figsize=(5.5 * len(names), 4.5 * len(scales)), layout="constrained")
+    figure = Figure(figsize=(5.5 * len(names), 4.5 * len(scales)), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(scales), len(names), squeeze=False)
     labels = []
     for row, scale in zip(panels, scales, strict=True):
@@ -51,7 +53,7 @@ def draw(figures: Sequence[Figures], where: Path) -> None:
             panel.set_title(f"{name}, ×{scale} to 1080p", loc="left", color=INK, fontsize=11)
     _keep_apart(figure, labels)
     try:
-        figure.savefig(where, dpi=150)
+        figure.savefig(where)
     except (OSError, ValueError) as error:
         raise OutputError(f"cannot write the chart {where}: {error}") from error
 
@@ -116,14 +118,16 @@ def _draw_panel(panel: Any, figures: Sequence[Figures], name: str) -> list[Any]:
 
 
 def _keep_apart(figure: Any, labels: Sequence[Any]) -> None:
-    """Put each label where it covers the least of those before it and of all points."""
+    """Put each label where it covers the least of those before it, of points and of the margin."""
     from matplotlib.transforms import Bbox
 
-    figure.draw_without_rendering()  # from here on it is known where things are
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # things stay where they are now
     around = [each.axes.transData.transform(each.xy) for each in labels]
     taken = [Bbox.from_bounds(x - POINT, y - POINT, 2 * POINT, 2 * POINT) for x, y in around]
     for each in labels:
-        best = min(PLACES, key=lambda place: _covered(_put(each, place), taken))
+        panel = each.axes.get_window_extent()
+        best = min(PLACES, key=lambda place: _covered(_put(each, place), panel, taken))
         taken.append(_put(each, best))
 
 
@@ -133,11 +137,14 @@ def _put(label: Any, place: tuple[int, int, str, str]) -> Any:
     return label.get_window_extent()
 
 
-def _covered(box: Any, taken: Sequence[Any]) -> float:
+def _covered(box: Any, panel: Any, taken: Sequence[Any]) -> float:
     from matplotlib.transforms import Bbox
 
-    shared = (Bbox.intersection(box, each) for each in taken)
-    return sum(each.width * each.height for each in shared if each)
+    def shared(other: Any) -> float:
+        found = Bbox.intersection(box, other)
+        return float(found.width * found.height) if found else 0.0
+
+    return float(box.width * box.height) - shared(panel) + sum(map(shared, taken))
 
 
 def _leading(value: float) -> str:
