@@ -64,6 +64,12 @@ def test_at_best_precision_the_rival_has_its_best_too() -> None:
     assert only(m).share == pytest.approx(0.7)
 
 
+def test_of_those_as_good_to_a_hundredth_the_quickest_is_told() -> None:
+    s = figures("s-x4", "s", {"openvino f32": 1}, gain=dict.fromkeys(PEER, 0.101))
+    m = figures("m-x4", "m", {"openvino f32": 2}, gain=dict.fromkeys(PEER, 0.104))
+    assert only(s, m, precise=True).ours == only(m, s, precise=True).ours == "s-x4"
+
+
 def test_a_set_where_it_is_behind_is_named() -> None:
     found = only(figures("m-x4", "m", {"openvino f32": 1}, gain={"Set5": 0.5, "B100": -0.02}))
     assert not found.dominated

@@ -157,17 +157,21 @@ def _best(compared: Sequence[Verdict], rival: Run) -> Verdict:
 
     What was not measured on every set is told only where nothing was. Of what is as good, the
     quickest misses by time; or else, of what is quick enough, the best misses by dB; or else the
-    best of all.
+    best of all. Of those as good to a hundredth, the quickest is told.
     """
+
+    def lead(each: Verdict) -> tuple[float, float]:
+        return round(each.margin, 2), -each.share
+
     compared = [each for each in compared if not each.missing] or compared
     good = [each for each in compared if each.margin >= 0]
     quick = [each for each in compared if each.share <= SHARE]
     if both := [each for each in good if each in quick]:
-        return max(both, key=lambda each: each.margin)
+        return max(both, key=lead)
     if good:
         return min(good, key=lambda each: each.share)
     if nearest := quick or compared:
-        return max(nearest, key=lambda each: each.margin)
+        return max(nearest, key=lead)
     figures, setup = rival
     return Verdict(
         peer=figures.name,
