@@ -117,21 +117,30 @@ def test_what_is_not_there_is_not_measured(monkeypatch: pytest.MonkeyPatch, spee
 
 
 @pytest.mark.parametrize(
-    ("names", "ways", "best"),
+    ("names", "channels", "ways", "best"),
     [
-        (["m-x2", "m-x2-int8"], [INT8], "m-x2-int8"),
-        (["m-x2", "m-x2-int8"], [INT8, MIXED], "m-x2-int8"),
-        (["m-x2", "m-x2-int8"], [MIXED, INT8], "m-x2"),
-        (["l-x2", "l-x2-int8"], [MIXED, INT8], "l-x2-int8"),
-        (["l-x2"], [MIXED, INT8], "l-x2"),
-        (["m-x2", "m-x2-other"], [INT8], "m-x2"),
-        (["m-x2", "m-x2-int8"], [], "m-x2"),
+        (["m-x2", "m-x2-int8"], 12, [INT8], "m-x2-int8"),
+        (["m-x2", "m-x2-int8"], 12, [INT8, MIXED], "m-x2-int8"),
+        (["m-x2", "m-x2-int8"], 8, [INT8, MIXED], "m-x2"),
+        (["m-x2", "m-x2-int8"], 8, [INT8], "m-x2-int8"),
+        (["l-x2", "l-x2-int8"], 8, [INT8, MIXED], "l-x2-int8"),
+        (["m-x2", "m-x2-int8"], 12, [MIXED, INT8], "m-x2"),
+        (["l-x2", "l-x2-int8"], 12, [MIXED, INT8], "l-x2-int8"),
+        (["l-x2"], 12, [MIXED, INT8], "l-x2"),
+        (["m-x2", "m-x2-other"], 12, [INT8], "m-x2"),
+        (["m-x2", "m-x2-int8"], 12, [], "m-x2"),
     ],
 )
 def test_a_network_is_used_in_the_best_way_that_it_can_be(
-    names: list[str], ways: list[str], best: str, monkeypatch: pytest.MonkeyPatch
+    names: list[str],
+    channels: int,
+    ways: list[str],
+    best: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(models, "load", lambda name: plain_network(tier=str(name)[0]))
+    monkeypatch.setattr(
+        models, "load", lambda name: plain_network(tier=str(name)[0], channels=channels)
+    )
     monkeypatch.setattr(precision, "allowed", lambda model: model.descriptor.tier == "m")
     assert precision.best(names, ways) == best
 
