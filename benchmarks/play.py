@@ -276,8 +276,8 @@ def _page(rows: list[Row], made: dict[str, Any]) -> str:
     parts = list(rows[0].cpu_ms)
     lines += [
         "\nProcessor time of a frame in ms, each part taken alone in one thread; the network in "
-        "float32, or in 8 bits where its name says so; display is SDL's software renderer. Overhead "
-        "is all that is not the network, over the network.\n",
+        "float32, or in 8 bits where its name says so; display is SDL's software renderer. "
+        "Overhead is all that is not the network, over the network.\n",
         f"| film | frames/s | {' | '.join(parts)} | overhead |",
         f"|---|--:|{'--:|' * len(parts)}--:|",
     ]
