@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +93,25 @@ def test_a_chart_leaves_out_what_was_not_measured_on_a_set(
     where = tmp_path / "chart.svg"
     draw([*timed(figures), *(replace(each, pictures={}) for each in timed(figures))], where)
     assert where.stat().st_size > 0
+
+
+def test_labels_of_points_in_one_place_are_apart(
+    figures: list[Figures], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require("charts")
+    labels: list[Any] = []
+    place = chart._keep_apart
+
+    def placed(figure: Any, found: Sequence[Any]) -> None:
+        place(figure, found)
+        labels.extend(found)
+
+    monkeypatch.setattr(chart, "_keep_apart", placed)
+    of_one = next(each for each in timed(figures) if each.speed)
+    draw([replace(of_one, name=f"network-{name}") for name in "abcd"], tmp_path / "chart.png")
+    boxes = [label.get_window_extent() for label in labels]
+    assert len(boxes) == 4
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_a_chart_of_what_was_not_timed_is_refused(figures: list[Figures], tmp_path: Path) -> None:
