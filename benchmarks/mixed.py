@@ -2,13 +2,13 @@
 
     python benchmarks/mixed.py PICTURES [NAMES...]
 
-Runs networks in float32 and in ``openvino-mixed`` on the held-out pictures of a folder of training
-pictures and writes ``figures.mixed`` into their cards: the largest difference of a sample, how many
-differ by more than 1, the share that differs, and the dB lost. That is for photographs, which
-recipes learn from; ``drawn`` has the same for drawings, text and screens, whose edges are harder
-than those of any photograph. The player runs a network in mixed precision only where the largest
-on photographs is 1. Needs a CPU that computes in bfloat16; anything else may run meanwhile.
-Nothing but the figures of a card is changed.
+Runs networks in float32, or in 8 bits, and in ``openvino-mixed`` on the held-out pictures of a
+folder of training pictures and writes ``figures.mixed`` into their cards: the largest difference of
+a sample, how many differ by more than 1, the share that differs, and the dB lost. That is for
+photographs, which recipes learn from; ``drawn`` has the same for drawings, text and screens, whose
+edges are harder than those of any photograph. The player runs a network in mixed precision only
+where the largest on photographs is 1. Needs a CPU that computes in bfloat16; anything else may run
+meanwhile. Nothing but the figures of a card is changed.
 """
 
 from __future__ import annotations

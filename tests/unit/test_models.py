@@ -241,6 +241,15 @@ class TestTheCatalogue:
         assert model.data == model.data
         assert [where.name for where in read] == ["m-x2.onnx.xz"]
 
+    def test_a_shipped_file_without_a_card_of_its_own_is_checked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(models, "_FOLDER", tmp_path)
+        (tmp_path / "m-x2.onnx.xz").write_bytes(lzma.compress(b"not onnx"))
+        (tmp_path / "m-x2.json").write_text("{}")
+        with pytest.raises(ModelError, match="is not an ONNX file"):
+            models.load("m-x2")
+
     @pytest.mark.parametrize("lacks", ["name", "version", "training_data"])
     def test_a_shipped_file_with_a_card_that_says_too_little(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: str

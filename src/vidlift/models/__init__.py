@@ -84,7 +84,7 @@ def load(name_or_file: str | Path) -> Model:
     if interpolation == BICUBIC and scale in {str(s) for s in SCALES}:
         return kernel(scale=int(scale))
     where = path(name_or_file)
-    if where.parent == _FOLDER and (said := _card(where)):
+    if where.parent == _FOLDER and "sha256" in (said := _card(where) or {}):
         return _shipped(where, said)
     return from_bytes(_read(where), where=str(where))
 
