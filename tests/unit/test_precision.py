@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -117,30 +118,21 @@ def test_what_is_not_there_is_not_measured(monkeypatch: pytest.MonkeyPatch, spee
 
 
 @pytest.mark.parametrize(
-    ("names", "channels", "ways", "best"),
+    ("names", "ways", "best"),
     [
-        (["m-x2", "m-x2-int8"], 12, [INT8], "m-x2-int8"),
-        (["m-x2", "m-x2-int8"], 12, [INT8, MIXED], "m-x2-int8"),
-        (["m-x2", "m-x2-int8"], 8, [INT8, MIXED], "m-x2"),
-        (["m-x2", "m-x2-int8"], 8, [INT8], "m-x2-int8"),
-        (["l-x2", "l-x2-int8"], 8, [INT8, MIXED], "l-x2-int8"),
-        (["m-x2", "m-x2-int8"], 12, [MIXED, INT8], "m-x2"),
-        (["l-x2", "l-x2-int8"], 12, [MIXED, INT8], "l-x2-int8"),
-        (["l-x2"], 12, [MIXED, INT8], "l-x2"),
-        (["m-x2", "m-x2-other"], 12, [INT8], "m-x2"),
-        (["m-x2", "m-x2-int8"], 12, [], "m-x2"),
+        (["m-x2", "m-x2-int8"], [INT8], "m-x2-int8"),
+        (["m-x2", "m-x2-int8"], [INT8, MIXED], "m-x2-int8"),
+        (["m-x2", "m-x2-int8"], [MIXED, INT8], "m-x2"),
+        (["l-x2", "l-x2-int8"], [MIXED, INT8], "l-x2-int8"),
+        (["l-x2"], [MIXED, INT8], "l-x2"),
+        (["m-x2", "m-x2-other"], [INT8], "m-x2"),
+        (["m-x2", "m-x2-int8"], [], "m-x2"),
     ],
 )
 def test_a_network_is_used_in_the_best_way_that_it_can_be(
-    names: list[str],
-    channels: int,
-    ways: list[str],
-    best: str,
-    monkeypatch: pytest.MonkeyPatch,
+    names: list[str], ways: list[str], best: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        models, "load", lambda name: plain_network(tier=str(name)[0], channels=channels)
-    )
+    monkeypatch.setattr(models, "load", lambda name: plain_network(tier=str(name)[0]))
     monkeypatch.setattr(precision, "allowed", lambda model: model.descriptor.tier == "m")
     assert precision.best(names, ways) == best
 
@@ -225,9 +217,12 @@ def test_of_a_network_in_8_bits_the_last_layer_is_in_bfloat16_where_it_is_in_flo
 
 @pytest.fixture(scope="module")
 def picture() -> Plane:
-    """A part of the bundled clip."""
+    """Leaves before the sky: a part of the last frame of the bundled clip, which begins in black."""
     with closing(FileSource(Path(demo.__file__).with_name("big_buck_bunny.mp4"))) as source:
-        return next(iter(source)).luma[40:200, 80:320].copy()
+        (last,) = deque(source, maxlen=1)
+    leaves = last.luma[640:800, 1180:1420].copy()
+    assert leaves[:64, :96].std() > 20
+    return leaves
 
 
 @pytest.mark.parametrize("bits", [8, 10])
@@ -272,7 +267,7 @@ def test_in_8_bits_engines_agree_on_pictures_and_are_near_float32(
     one = 1 << (bits - 8)
     apart = np.abs(found - made(name, "reference"))
     assert np.mean(apart > one) <= 2e-3
-    assert np.mean((apart / one) ** 2) <= 0.05
+    assert np.mean((apart / one) ** 2) <= 0.1, "0.01 dB at 40 dB"
     wrong = np.abs(found - made(name.removesuffix(f"-{INT8}"), engine))
     assert np.mean((wrong / one) ** 2) <= 1.5, "0.06 dB at 30 dB"
 

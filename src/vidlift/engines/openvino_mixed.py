@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from vidlift.engines.openvino import OpenVinoEngine
+from vidlift.engines.openvino_graph import is_in_8_bits
 from vidlift.engines.openvino_runtime import runtime
 from vidlift.errors import ModelError
 from vidlift.models import Model
@@ -79,7 +80,7 @@ def _inner(operations: list[Any]) -> set[str]:
         name, sources = each.get_friendly_name(), _sources(each)
         is_after = not after.isdisjoint(sources)
         if _is_convolution(each):
-            may_be = is_after and not _is_in_8_bits(each)
+            may_be = is_after and not is_in_8_bits(each)
         else:
             may_be = not within.isdisjoint(sources)
         if may_be:
@@ -109,11 +110,3 @@ def _sources(operation: Any) -> list[str]:
 
 def _is_convolution(operation: Any) -> bool:
     return str(operation.get_type_name()) == "Convolution"
-
-
-def _is_in_8_bits(convolution: Any) -> bool:
-    """Whether its weights are."""
-    node = convolution.input_value(1).get_node()
-    while node.get_input_size():
-        node = node.input_value(0).get_node()
-    return str(node.get_output_element_type(0).get_type_name()) == "i8"

@@ -34,15 +34,11 @@ SIZE = 320, 180
 """Width and height of the pictures that all are tried on."""
 
 TRIED = ("m", "s", "l", "xl", "xs")
-"""Tiers of the network that all are tried on: the first that there is. ``s`` is narrow, and ``xs``
-is nothing but ends."""
+"""Tiers of the network that all are tried on: the first that there is. ``xs`` is nothing but
+ends."""
 
 WORTH = 0.9
 """Share of the time of what loses less that a precision may take at most to be used."""
-
-NARROW = 8
-"""Channels up to which 8 bits save no tenth over bfloat16, wherever both are worth it: those of 16
-and more took 0.55 to 0.75 of the time, these 0.93 to 1.11 (``results/speed-avx512.md``)."""
 
 MOVED = 1
 """Code values by which bfloat16 may move a sample of the held-out pictures at most."""
@@ -96,18 +92,12 @@ def best(names: Sequence[str], ways: Sequence[str]) -> str:
     worth it."""
     plain, *variants = names
     model = models.load(plain)
-    for way in sorted(ways, key=lambda way: way != MIXED) if _is_narrow(model) else ways:
+    for way in ways:
         if way == MIXED and allowed(model):
             break
         if way == INT8 and (found := f"{plain}-{INT8}") in variants:
             return found
     return plain
-
-
-def _is_narrow(model: Model) -> bool:
-    """By its architecture, such as ``plain-8x7``; what is not understood is not."""
-    channels = model.descriptor.architecture.removeprefix("plain-").partition("x")[0]
-    return channels.isdigit() and int(channels) <= NARROW
 
 
 def _shares(tries: Mapping[str, _Try], *, engine: str, threads: int | None) -> dict[str, float]:
