@@ -217,7 +217,7 @@ def test_of_a_network_in_8_bits_the_last_layer_is_in_bfloat16_where_it_is_in_flo
 
 @pytest.fixture(scope="module")
 def picture() -> Plane:
-    """Leaves before the sky: a part of the last frame of the bundled clip, which begins in black."""
+    """Leaves before the sky, of the last frame of the bundled clip, which begins in black."""
     with closing(FileSource(Path(demo.__file__).with_name("big_buck_bunny.mp4"))) as source:
         (last,) = deque(source, maxlen=1)
     leaves = last.luma[640:800, 1180:1420].copy()
