@@ -65,8 +65,10 @@ class Row:
     rate: float
     model: str | None
     shown: int
-    bypassed: int
-    dropped: int
+    bypassed: dict[str, int]
+    """Frames that were interpolated, by the cause."""
+
+    dropped: dict[str, int]
     fps: float
     stages_ms: dict[str, float]
     skew_ms: dict[str, float]
@@ -139,8 +141,8 @@ def _play(case: str, film: Path, scale: int, rate: int, options: argparse.Namesp
         rate=rate,
         model=receipt["model"],
         shown=receipt["frames_out"],
-        bypassed=sum(receipt["bypassed"].values()),
-        dropped=sum(receipt["dropped"].values()),
+        bypassed=receipt["bypassed"],
+        dropped=receipt["dropped"],
         fps=receipt["fps"],
         stages_ms={name: stage["median_ms"] for name, stage in receipt["stages"].items()},
         skew_ms=receipt["extra"]["skew_ms"],
@@ -269,7 +271,7 @@ def _page(rows: list[Row], made: dict[str, Any]) -> str:
         shown = " | ".join("–" if taken is None else f"{taken:.1f}" for taken in times)
         lines.append(
             f"| {row.case} | {row.rate} | {row.model} | {row.shown}, {row.fps:.1f} "
-            f"| {row.bypassed} | {row.dropped} | {shown} | {row.skew_ms.get('p95', 0):.1f} / "
+            f"| {sum(row.bypassed.values())} | {sum(row.dropped.values())} | {shown} | {row.skew_ms.get('p95', 0):.1f} / "
             f"{row.skew_ms.get('max', 0):.1f} | {row.first_picture_s} | {row.peak_mb:.0f} "
             f"| {row.growth_mb:.1f} |"
         )

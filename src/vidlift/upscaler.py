@@ -148,8 +148,14 @@ class Upscaler:
         return self.pair(frame, frame)[0]
 
     def warm(self, first: Frame, second: Frame) -> None:
-        """Load and compile the network for such frames. Touches no engine for chroma."""
-        self.luma_planes([first.luma, second.luma], bits=first.bits)
+        """Load and compile the network for such frames; only an engine that compiles nothing ahead
+        runs it, too. Touches no engine for chroma.
+        """
+        size, bits = _filled_up(first.luma.shape, self._luma), first.bits
+        if self.planned(size, bits=bits):
+            self.luma_planes([first.luma, second.luma], bits=bits)
+        while not self.planned(size, bits=bits):
+            self.plan(size, bits=bits)
 
     def rest(self) -> None:
         """Give back memory that only running needs, until it runs again. Touches no engine for
@@ -206,14 +212,19 @@ class Upscaler:
         """Planes [H, W] -> [n, s*H, s*W]; what is smaller than a model takes is padded."""
         height, width = apart[0].shape
         planes = np.stack(apart)[None]
-        whole = engine.descriptor.multiple_of
-        margin = [
-            (0, -max(side, MIN_SIDE) % whole + max(0, MIN_SIDE - side)) for side in (height, width)
-        ]
-        if any(after for _, after in margin):
-            planes = np.pad(planes, [(0, 0), (0, 0), *margin], mode="edge")
+        rows, columns = _filled_up((height, width), engine)
+        if (rows, columns) != (height, width):
+            margin = [(0, 0), (0, 0), (0, rows - height), (0, columns - width)]
+            planes = np.pad(planes, margin, mode="edge")
         big: PairPlanes = engine.run(planes, bits=bits)[0]
         return big[:, : height * self.scale, : width * self.scale]
+
+
+def _filled_up(shape: tuple[int, ...], engine: Engine) -> tuple[int, int]:
+    """Height and width of the planes that a model is given for planes of a shape."""
+    whole = engine.descriptor.multiple_of
+    height, width = (side + -side % whole for side in np.maximum(shape, MIN_SIDE).tolist())
+    return height, width
 
 
 _BLACK = 16 * 256.0

@@ -23,6 +23,9 @@ class Timed:
     def __init__(self, clock: list[float], seconds: float) -> None:
         self._clock, self._seconds = clock, seconds
 
+    def warm(self, _first: Frame, _second: Frame) -> None:
+        """There is nothing to load."""
+
     def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]:
         self._clock[0] += self._seconds
         return first, second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from support.frames import make_frame
+from vidlift import models
 from vidlift.color import ColorTags, Range, Siting
 from vidlift.descriptor import SCALES
-from vidlift.engines.base import MIN_SIDE
+from vidlift.engines.base import MIN_SIDE, PairPlanes
 from vidlift.errors import ModelError, UsageError
 from vidlift.frame import SUBSAMPLED
+from vidlift.models import Model
 from vidlift.resample import resize
 from vidlift.upscaler import Upscaler
 
@@ -188,6 +191,45 @@ def test_an_unknown_model_is_told_with_those_there_are() -> None:
 def test_a_scale_alone_says_which_network(scale: int) -> None:
     with Upscaler(scale=scale) as upscaler:
         assert upscaler.descriptor.name == f"m-x{scale}-clean"
+
+
+class Noted:
+    """An engine that compiles for sizes ahead, or only when it runs, and notes both."""
+
+    def __init__(self, model: Model, *, ahead: bool) -> None:
+        self.descriptor = replace(model.descriptor, multiple_of=4)
+        self.compiled: list[tuple[int, int]] = []
+        self.ran: list[tuple[int, ...]] = []
+        self._ahead = ahead
+
+    def planned(self, size: tuple[int, int], *, bits: int) -> bool:
+        return not self._ahead or size in self.compiled
+
+    def plan(self, size: tuple[int, int], *, bits: int) -> None:
+        assert bits == 10
+        self.compiled.append(size)
+
+    def run(self, planes: PairPlanes, *, bits: int) -> PairPlanes:
+        self.ran.append(planes.shape)
+        return planes.repeat(2, axis=2).repeat(2, axis=3)
+
+
+@pytest.mark.parametrize(
+    ("size", "given"), [((40, 32), (32, 40)), ((37, 23), (24, 40)), ((5, 3), (16, 16))]
+)
+@pytest.mark.parametrize("ahead", [True, False])
+def test_warming_compiles_what_running_needs_and_runs_where_nothing_else_does(
+    ahead: bool, size: tuple[int, int], given: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Noted(models.load("bicubic-x2"), ahead=ahead)
+    monkeypatch.setattr("vidlift.upscaler.open_engine", lambda *_args, **_more: engine)
+    frame = make_frame(size=size, layout="gray", bits=10)
+    opened = Upscaler("bicubic-x2")
+    opened.warm(frame, frame)
+    assert engine.compiled == ([given] if ahead else [])
+    assert engine.ran == ([] if ahead else [(1, 2, *given)])
+    opened.pair(frame, frame)
+    assert engine.ran[-1] == (1, 1, *given)
 
 
 def test_it_may_be_closed_twice() -> None:

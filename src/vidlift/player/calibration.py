@@ -39,6 +39,8 @@ KEPT_MAX = 500
 class Pairwise(Protocol):
     """What makes a pair bigger: ``Upscaler``."""
 
+    def warm(self, first: Frame, second: Frame) -> None: ...
+
     def pair(self, first: Frame, second: Frame) -> tuple[Frame, Frame]: ...
 
     def close(self) -> None: ...
@@ -128,7 +130,9 @@ def trial(
         if found and (clock() - begun >= BUDGET or max(found.values()) > HOPELESS * lasts):
             break
         with closing(open_it()) as upscaler:
-            made, _ = upscaler.pair(pair.first, pair.second)  # loads and compiles it
+            upscaler.warm(pair.first, pair.second)
+            give_back()  # what compiling left, before running takes its part
+            made, _ = upscaler.pair(pair.first, pair.second)
             yield name, made
             runs: list[float] = []
             while len(runs) < RUNS and (not runs or clock() - begun < BUDGET):
