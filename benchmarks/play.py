@@ -69,6 +69,11 @@ class Row:
     """Frames that were interpolated, by the cause."""
 
     dropped: dict[str, int]
+    """The same of frames that were not shown."""
+
+    drops: list[dict[str, Any]]
+    """When each of them was to be shown, the last ones."""
+
     fps: float
     stages_ms: dict[str, float]
     skew_ms: dict[str, float]
@@ -143,6 +148,7 @@ def _play(case: str, film: Path, scale: int, rate: int, options: argparse.Namesp
         shown=receipt["frames_out"],
         bypassed=receipt["bypassed"],
         dropped=receipt["dropped"],
+        drops=receipt["extra"]["drops"],
         fps=receipt["fps"],
         stages_ms={name: stage["median_ms"] for name, stage in receipt["stages"].items()},
         skew_ms=receipt["extra"]["skew_ms"],
@@ -271,9 +277,9 @@ def _page(rows: list[Row], made: dict[str, Any]) -> str:
         shown = " | ".join("–" if taken is None else f"{taken:.1f}" for taken in times)
         lines.append(
             f"| {row.case} | {row.rate} | {row.model} | {row.shown}, {row.fps:.1f} "
-            f"| {sum(row.bypassed.values())} | {sum(row.dropped.values())} | {shown} | {row.skew_ms.get('p95', 0):.1f} / "
-            f"{row.skew_ms.get('max', 0):.1f} | {row.first_picture_s} | {row.peak_mb:.0f} "
-            f"| {row.growth_mb:.1f} |"
+            f"| {sum(row.bypassed.values())} | {sum(row.dropped.values())} | {shown} "
+            f"| {row.skew_ms.get('p95', 0):.1f} / {row.skew_ms.get('max', 0):.1f} "
+            f"| {row.first_picture_s} | {row.peak_mb:.0f} | {row.growth_mb:.1f} |"
         )
     parts = list(rows[0].cpu_ms)
     lines += [

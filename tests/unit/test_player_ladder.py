@@ -89,6 +89,31 @@ def test_a_ladder_is_measured_once_and_then_known(
 
 
 @pytest.mark.usefixtures("catalogue")
+@pytest.mark.parametrize(
+    ("shown", "then"),
+    [
+        ({"s": 0.5}, {"bicubic": 0.5, "s": 0.5, "l": 0.5}),
+        ({"s": 0.5, "l": 0.6}, {"bicubic": 0.6, "s": 0.5, "l": 0.6}),
+        ({"s": 0.5, "bicubic": 0.9}, {"bicubic": 0.9, "s": 0.5, "l": 1}),
+        ({"s": 0.8}, {"bicubic": 1, "s": 0.8, "l": 1}),
+        ({"s": 2}, {"bicubic": 1, "s": 2, "l": 1}),
+        ({}, {"bicubic": 1, "s": 1, "l": 1}),
+    ],
+    ids=["all were too slow", "two of them", "one was", "hardly", "too fast", "nothing shown"],
+)
+def test_what_was_measured_on_a_busy_machine_is_put_right(
+    shown: dict[str, float], then: dict[str, float], tmp_path: Path
+) -> None:
+    """In shares of what was foretold."""
+    made = ladders(tmp_path)
+    foretold = {rung.name: rung.cost for rung in made.rungs(2)}
+    made.learn({f"{tier}-x2": share * foretold[f"{tier}-x2"] for tier, share in shown.items()})
+    again = {rung.name: rung.cost for rung in ladders(tmp_path).rungs(2)}
+    wanted = {f"{tier}-x2": share * foretold[f"{tier}-x2"] for tier, share in then.items()}
+    assert again == pytest.approx(wanted, abs=2e-6)
+
+
+@pytest.mark.usefixtures("catalogue")
 def test_a_trial_shows_what_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = ladders(tmp_path)
     assert not made.known(2)

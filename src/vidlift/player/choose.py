@@ -95,10 +95,14 @@ class Chooser:
 
     def learn(self, governor: Governor) -> None:
         """Remember what the film showed networks to cost."""
-        for name, seconds in governor.seen.items():
-            if len(seconds) >= ENOUGH_PAIRS:
-                # The quarter that went best: what it costs when nothing else runs.
-                self.ladders.remember(name, float(np.percentile(seconds, 25)))
+        # The quarter that went best: what it costs when nothing else runs.
+        self.ladders.learn(
+            {
+                name: float(np.percentile(seconds, 25))
+                for name, seconds in governor.seen.items()
+                if len(seconds) >= ENOUGH_PAIRS
+            }
+        )
 
     def trial(self, pair: Pair, governor: Governor) -> Iterator[Picture]:
         """Measure on a pair what is not known of the networks; its first frame, as each made it,

@@ -35,6 +35,9 @@ FREE = 1e-6
 """Cost of what takes no time: costs are more than 0."""
 
 
+BUSY_THEN = 2 / 3
+"""Share of what networks were measured to take at which it is the measurement that was wrong."""
+
 TIMES_INT8 = 2.0
 """What a network takes at most, about, of its time in 8 bits where those are not used: in float32
 with AVX2 alone, in bfloat16 with VNNI."""
@@ -155,11 +158,20 @@ class Ladders:
         """Name and version of the engine that a rung was measured on; empty where it has none."""
         return self._engine_names.get(rung.name, "")
 
-    def remember(self, name: str, seconds: float) -> None:
-        """Put what a film showed a network to cost in the place of what was foretold."""
-        if name in self._keys:
-            self._speeds.put(self._keys[name], seconds)
-            self._speeds.save()
+    def learn(self, shown: Mapping[str, float]) -> None:
+        """Put what a film showed networks to cost, seconds a pair by name, in the place of what was
+        foretold. If that is far less, the machine was busy when they were measured, and what the
+        film did not show costs less by as much: it would never be tried else.
+        """
+        foretold = {
+            name: cost for name, key in self._keys.items() if (cost := self._speeds.get(key))
+        }
+        share = max((shown[name] / foretold[name] for name in shown.keys() & foretold), default=1)
+        less = {name: share * cost for name, cost in foretold.items() if share <= BUSY_THEN}
+        for name, cost in {**less, **shown}.items():
+            if name in self._keys:
+                self._speeds.put(self._keys[name], cost)
+        self._speeds.save()
 
     def trial(self, scale: int, pair: Pair) -> Iterator[tuple[str, Frame]]:
         """Measure on a pair of the film what is not known of a scale's networks.
