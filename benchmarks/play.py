@@ -71,8 +71,8 @@ class Row:
     dropped: dict[str, int]
     """The same of frames that were not shown."""
 
-    drops: list[dict[str, Any]]
-    """When each of them was to be shown, the last ones."""
+    drops: list[tuple[float, str]]
+    """When the first of them were to be shown, and the cause."""
 
     fps: float
     stages_ms: dict[str, float]

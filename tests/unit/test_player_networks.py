@@ -102,6 +102,26 @@ def test_the_shelf_holds_plain_interpolation_and_one_network(opened: Opened, she
     assert not opened.open
 
 
+def test_a_network_that_was_left_for_a_dearer_one_is_at_hand_at_once(
+    opened: Opened, shelf: Shelf
+) -> None:
+    small = shelf.take(SMALL, PAIR)
+    small.pair(PAIR.first, PAIR.second)
+    shelf.take(LARGE, PAIR)
+    assert opened.open == ["small", "large"]
+    assert opened.networks[0].resting
+    assert shelf.offer(SMALL, PAIR) is small
+    assert opened.open == ["small"]
+    shelf.take(LARGE, PAIR)
+    larger = replace(LARGE, name="larger", tier="xl", cost=0.050)
+    shelf.take(larger, PAIR)
+    assert opened.open == ["large", "larger"], "one step back is enough"
+    shelf.take(replace(SMALL, scale=3, name="other"), PAIR)
+    assert opened.open == ["other"]
+    shelf.close()
+    assert not opened.open
+
+
 def test_plain_interpolation_rests_until_it_is_needed(opened: Opened, shelf: Shelf) -> None:
     shelf.have(PLAIN, PAIR)
     (plain,) = opened.networks
@@ -178,7 +198,7 @@ def test_a_step_that_is_taken_back_leaves_the_network_in_use(
     assert shelf.offer(SMALL, PAIR) is small
     large = shelf.offer(LARGE, PAIR)
     assert large is opened.networks[-1]
-    assert opened.open == ["large"]
+    assert opened.open == ["small", "large"]
     shelf.close()
     assert not opened.open
 

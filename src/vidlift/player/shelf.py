@@ -66,7 +66,8 @@ class AsItIs:
 
 class Shelf:
     """Holds plain interpolation of each scale in use, the network in use, and one being loaded,
-    which comes in its place once it is there and still wanted.
+    which comes in its place once it is there and still wanted. A network that a dearer one came in
+    the place of stays, at rest, so that the step back costs no frame.
 
     Used by one thread at a time, and closed once that has ended.
     """
@@ -76,6 +77,7 @@ class Shelf:
         self._open = open_network
         self._plain: dict[str, Network] = {}
         self._network: tuple[Rung, Network] | None = None
+        self._below: tuple[Rung, Network] | None = None
         self._loading: tuple[Rung, Ahead[Network]] | None = None
         self._idle = 0
         """Times that a network was asked for since plain interpolation was taken."""
@@ -99,6 +101,8 @@ class Shelf:
         """The rung's network if it is at hand; else None, and it is being loaded."""
         if rung.tier == "kernel":
             return self.take(rung, pair)
+        if self._below is not None and self._below[0].name == rung.name:
+            self._step_back()
         if not self._holds(rung) and self._loading is not None and self._loading[1].ready:
             self._settle(rung)
         if self._network is not None and self._holds(rung):
@@ -125,9 +129,10 @@ class Shelf:
         if self._loading is not None:
             with suppress(ModelError):  # nobody wants it any more
                 self._loaded().close()
-        for network in (*self._plain.values(), *((self._network or ())[1:])):
+        held = [each[1] for each in (self._network, self._below) if each is not None]
+        for network in (*self._plain.values(), *held):
             network.close()
-        self._plain, self._network = {}, None
+        self._plain, self._network, self._below = {}, None, None
 
     def _holds(self, rung: Rung) -> bool:
         return self._network is not None and self._network[0].name == rung.name
@@ -139,9 +144,22 @@ class Shelf:
         if loading.name != rung.name:
             network.close()
             return
+        if self._below is not None:
+            self._below[1].close()
+            self._below = None
         if self._network is not None:
-            self._network[1].close()
+            before, left = self._network
+            if before.scale == rung.scale and before.cost < rung.cost:
+                left.rest()
+                self._below = self._network
+            else:
+                left.close()
         self._network = rung, network
+
+    def _step_back(self) -> None:
+        assert self._network is not None
+        self._network[1].close()
+        self._network, self._below = self._below, None
 
     def _loaded(self) -> Network:
         """What was being loaded; waits for it. Raises what is wrong with it, once."""
