@@ -122,6 +122,44 @@ def test_a_network_that_was_left_for_a_dearer_one_is_at_hand_at_once(
     assert not opened.open
 
 
+def test_what_a_step_down_leads_to_is_loaded_once_the_network_has_settled(
+    opened: Opened, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelves, "ahead", AtOnce)
+    shelf.take(LARGE, PAIR)
+    for asked in range(1, SETTLED + 2):
+        assert opened.open == (["large"] if asked < SETTLED else ["large", "small"])
+        shelf.offer(LARGE, PAIR)
+        shelf.have_below(SMALL, PAIR)
+    _, small = opened.networks
+    assert small.warmed
+    assert small.resting
+    assert shelf.offer(SMALL, PAIR) is small
+    assert opened.open == ["small"]
+    for below in (PLAIN, None):
+        for _ in range(2):
+            shelf.offer(SMALL, PAIR)
+            shelf.have_below(below, PAIR)
+    assert opened.open == ["small"]
+    shelf.close()
+
+
+def test_what_is_loaded_to_step_up_to_comes_before_what_a_step_down_leads_to(
+    opened: Opened, shelf: Shelf
+) -> None:
+    larger = replace(LARGE, name="larger", tier="xl", cost=0.050)
+    shelf.take(LARGE, PAIR)
+    for _ in range(SETTLED):
+        shelf.offer(LARGE, PAIR)
+    opened.may_load.clear()
+    assert shelf.offer(larger, PAIR) is None
+    shelf.have_below(SMALL, PAIR)
+    opened.may_load.set()
+    shelf.take(larger, PAIR)
+    assert opened.open == ["large", "larger"]
+    shelf.close()
+
+
 def test_plain_interpolation_rests_until_it_is_needed(opened: Opened, shelf: Shelf) -> None:
     shelf.have(PLAIN, PAIR)
     (plain,) = opened.networks
@@ -328,6 +366,31 @@ def test_what_a_step_needs_is_loaded_while_the_film_goes_on(
     found += [picture.by for picture in pictures]
     assert found == by
     assert tally.bypassed[LOADING] == by.count("plain")
+    shelf.close()
+
+
+def test_a_step_down_costs_no_picture_once_the_network_has_settled(
+    opened: Opened, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelves, "ahead", AtOnce)
+    tally, governor = Tally(), governor_on()
+    assert governor.below is None
+    pictures = enlarge(
+        pair(letters("ABCDEFGHIJKLMNOP")),
+        shelf=shelf,
+        governor=governor,
+        tally=tally,
+        meter=Meter(),
+        wish=Wish(),
+    )
+    found = [next(pictures).by for _ in range(2 * SETTLED + 2)]
+    assert governor.below == SMALL
+    governor.cap = "s", "eco"
+    found += [picture.by for picture in pictures]
+    assert found == (2 * SETTLED + 2) * ["large"] + (16 - 2 * SETTLED - 2) * ["small"]
+    assert governor.below == PLAIN
+    assert not tally.bypassed
+    assert opened.open == ["plain", "small"]
     shelf.close()
 
 

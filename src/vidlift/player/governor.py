@@ -44,8 +44,7 @@ SETTLE = 4
 """Pairs in a row over ``STAY`` after which a rung is left: one slow pair is an accident."""
 
 LATE_MAX, LATE_WITHIN = 2, 5.0
-"""How often the player may fall behind, and the seconds within which so many times are a reason
-to step down."""
+"""So many times fallen behind within so many seconds are a reason to step down."""
 
 ON_THE_WAY = 3
 """Pairs after a step for which the screen may still be busy with what was made before it."""
@@ -174,8 +173,7 @@ class Governor:
         """Seconds for which the last pairs are shown."""
 
         self._lasts = 0.0
-        """Seconds for which most pairs are shown, of late. A picture that stays for long gives no
-        time to those after it."""
+        """Seconds for which most pairs are shown, of late: one that stays gives others no time."""
 
         self._played = 0.0
         """Seconds of film chosen for: the governor's own time, which no seek turns back."""
@@ -257,6 +255,12 @@ class Governor:
     def plain(self) -> Rung:
         """Plain interpolation at the scale of the last choice."""
         return self._ladder(self._wanted[0])[0]
+
+    @property
+    def below(self) -> Rung | None:
+        """What a step down leads to."""
+        rungs = self._rungs(*self._wanted)
+        return rungs[at - 1] if self.rung in rungs and (at := rungs.index(self.rung)) else None
 
     def skip(self, pair: Pair) -> bool:
         """Whether even plain interpolation is too late: the pair's time has passed."""

@@ -115,10 +115,10 @@ def enlarge(
     """Yield the frames of the pairs, made bigger by what the governor chooses.
 
     Before the first, what it needs is loaded; what a later step needs is loaded beside the film:
-    until it is there a step up leaves things as they are, and after a step down pairs are
-    interpolated. Where ``gain`` knows that a network gains next
-    to nothing on a pair, that is interpolated, too. In a ``hurry``, after a seek, the first frame
-    is given interpolated, early, before all else; so are the pictures of a ``trial``.
+    until it is there a step up leaves things as they are, and after a step down, should that come
+    so soon, pairs are interpolated. Where ``gain`` knows that a network gains next to nothing on a
+    pair, that is interpolated, too. In a ``hurry``, after a seek, the first frame is given
+    interpolated, early, before all else; so are the pictures of a ``trial``.
     """
     first, busy = True, tally.dropped[BUSY]
     for pair in pairs:
@@ -141,6 +141,7 @@ def enlarge(
             if choice.bypass is None:
                 shelf.take(choice.rung, pair)
         choice, network = _at_hand(choice, plain, shelf, pair)
+        shelf.have_below(governor.below, pair)
         if choice.bypass is not None:
             tally.bypass(pair, choice.bypass)
         tally.made_by[choice.rung.name] += len(pair.frames)

@@ -66,8 +66,8 @@ class AsItIs:
 
 class Shelf:
     """Holds plain interpolation of each scale in use, the network in use, and one being loaded,
-    which comes in its place once it is there and still wanted. A network that a dearer one came in
-    the place of stays, at rest, so that the step back costs no frame.
+    which comes in its place once it is there and still wanted; and, at rest, the one that a step
+    down leads to, so that the step costs no frame.
 
     Used by one thread at a time, and closed once that has ended.
     """
@@ -86,6 +86,16 @@ class Shelf:
         """Have plain interpolation compiled for such a pair, should it be needed."""
         if plain.name not in self._plain:
             self._plain[plain.name] = self._warm(plain, pair)
+
+    def have_below(self, rung: Rung | None, pair: Pair) -> None:
+        """Have the network that a step down leads to at hand as well, once networks have run for a
+        while and nothing else is being loaded."""
+        if rung is None or rung.tier == "kernel" or self._idle < SETTLED or self._below is not None:
+            return
+        if self._loading is None:
+            self._loading = rung, ahead(self._make(rung, pair), depth=1)
+        elif self._loading[1].ready and self._loading[0].name == rung.name:
+            self._below = rung, self._loaded()
 
     def take(self, rung: Rung, pair: Pair) -> Network:
         """The rung's network, compiled for such a pair; waits until it is."""
