@@ -256,20 +256,21 @@ def test_in_8_bits_engines_agree_on_pictures_and_are_near_float32(
 ) -> None:
     if engine in PACKAGES:
         require(engine)
-    plane = picture[:64, :96]
-    plane = plane.astype(np.uint16) << 2 if bits == 10 else plane
 
-    def made(name: str, engine: str) -> NDArray[np.int32]:
+    def made(name: str, engine: str, plane: Plane) -> NDArray[np.int32]:
+        deep = plane.astype(np.uint16) << 2 if bits == 10 else plane
         with closing(open_engine(models.load(name), engine=engine, threads=1)) as running:
-            return running.run(plane[None, None], bits=bits).astype(np.int32)
+            return running.run(deep[None, None], bits=bits).astype(np.int32)
 
-    found = made(name, engine)
+    leaves = picture[:64, :96]
     one = 1 << (bits - 8)
-    apart = np.abs(found - made(name, "reference"))
-    assert np.mean(apart > one) <= 2e-3
-    assert np.mean((apart / one) ** 2) <= 0.1, "0.01 dB at 40 dB"
-    wrong = np.abs(found - made(name.removesuffix(f"-{INT8}"), engine))
-    assert np.mean((wrong / one) ** 2) <= 1.5, "0.06 dB at 30 dB"
+    for plane, most in ((np.full_like(leaves, 16), 0.05), (leaves, 0.1)):
+        found = made(name, engine, plane)
+        apart = np.abs(found - made(name, "reference", plane))
+        assert np.mean(apart > one) <= 2e-3
+        assert np.mean((apart / one) ** 2) <= most, "0.1: 0.01 dB at 40 dB"
+        wrong = np.abs(found - made(name.removesuffix(f"-{INT8}"), engine, plane))
+        assert np.mean((wrong / one) ** 2) <= 1.5, "0.06 dB at 30 dB"
 
 
 @pytest.mark.parametrize(
