@@ -217,11 +217,11 @@ class TestSignals:
         told = (_SAID[number], 128 + number)
         assert (ended.stdout, ended.stderr) == (f"{told}\n", "")
 
-    def test_one_that_comes_while_the_exception_of_another_is_made_is_told_alone(self) -> None:
+    def test_one_that_comes_while_the_exception_of_another_is_made_is_passed_over(self) -> None:
         ended = subprocess.run(
             [sys.executable, "-c", _MEANWHILE], capture_output=True, text=True, check=False
         )
-        assert (ended.stdout, ended.stderr) == ("('ended by SIGHUP', 129)\n", "")
+        assert (ended.stdout, ended.stderr) == ("('ended by SIGTERM', 143)\n", "")
 
     def test_who_ignores_a_closed_terminal_is_not_ended_by_it(self, tmp_path: Path) -> None:
         clip, big = make_clip(tmp_path / "clip.mp4", frames=250), tmp_path / "big.mp4"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from threading import Event
+from types import FrameType
 from weakref import ref
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -30,7 +31,7 @@ class Ended(KeyboardInterrupt):
     """
 
     _number: int | None = None
-    """None while it is made, in which another signal may come."""
+    """None while it is made."""
 
     def __init__(self, number: int) -> None:
         super().__init__(
@@ -89,9 +90,11 @@ def told(stop: KeyboardInterrupt) -> tuple[str, int]:
     return str(stop) or "interrupted", getattr(stop, "exit_code", INTERRUPTED)
 
 
-def _end(number: int, _frame: object) -> None:
+def _end(number: int, frame: FrameType | None) -> None:
     # Shells tell of a closed terminal a second time: that is not to stop what is done about it.
     global _living
+    if _is_made_in(frame):
+        return
     if _living is None or _living() is None:
         stop = Ended(number if _lost is None else _lost)
         _living = ref(stop)
@@ -99,6 +102,13 @@ def _end(number: int, _frame: object) -> None:
             raise stop
         finally:
             del stop  # or its traceback, this frame in it, keeps it for ever
+
+
+def _is_made_in(frame: FrameType | None) -> bool:
+    """Whether the exception of a signal that came before is just being made."""
+    while frame is not None and frame.f_code is not _end.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _pass_over(_number: int, _frame: object) -> None:
