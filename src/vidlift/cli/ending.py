@@ -31,7 +31,7 @@ class Ended(KeyboardInterrupt):
     """
 
     _number: int | None = None
-    """None while it is made."""
+    """None while it is made, in which Python's own Ctrl-C may come."""
 
     def __init__(self, number: int) -> None:
         super().__init__(

@@ -34,7 +34,6 @@ AS_IT_IS = "as it is"
 FREE = 1e-6
 """Cost of what takes no time: costs are more than 0."""
 
-
 BUSY_THEN = 2 / 3
 """Share of what networks were measured to take at which it is the measurement that was wrong."""
 
