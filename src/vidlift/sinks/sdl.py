@@ -1,4 +1,5 @@
-"""SDL 2, loaded when it is first needed. ``window`` and ``speaker`` stand on it, nothing else."""
+"""SDL 2, loaded when it is first needed. ``window`` with ``rendering``, and ``speaker``, stand on
+it, nothing else."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vidlift.color import matrix_for_display
 from vidlift.errors import OutputError
 from vidlift.frame import Frame, Plane
-from vidlift.sinks import screen
+from vidlift.sinks import rendering, screen
 from vidlift.sinks import sdl as sdl_library
 from vidlift.sinks.events import Closed, Dropped, Event, Key, Pointer, Resized
 
@@ -116,11 +116,14 @@ class Window:
     def interval(self) -> float:
         """Seconds from one picture of the screen to the next, where it tells and sets the pace;
         else 0."""
-        if self._renderer is None or not self._about().flags & self._sdl.SDL_RENDERER_PRESENTVSYNC:
+        sdl = self._sdl
+        if self._renderer is None:
             return 0.0
-        mode = self._sdl.SDL_DisplayMode()
-        at = max(0, self._sdl.SDL_GetWindowDisplayIndex(self._window))
-        told = self._sdl.SDL_GetCurrentDisplayMode(at, ctypes.byref(mode)) == 0
+        if not rendering.info(sdl, self._renderer).flags & sdl.SDL_RENDERER_PRESENTVSYNC:
+            return 0.0
+        mode = sdl.SDL_DisplayMode()
+        at = max(0, sdl.SDL_GetWindowDisplayIndex(self._window))
+        told = sdl.SDL_GetCurrentDisplayMode(at, ctypes.byref(mode)) == 0
         return 1 / mode.refresh_rate if told and mode.refresh_rate else 0.0
 
     def write(self, frame: Frame) -> None:
@@ -214,18 +217,10 @@ class Window:
         self._window = sdl.SDL_CreateWindow(self._title, centred, centred, width, height, flags)
         self._check(self._window)
         sdl.SDL_SetHint(b"SDL_RENDER_SCALE_QUALITY", b"linear")
-        # The screen's own pace where it tells; a machine without GL draws in software.
-        self._renderer = sdl.SDL_CreateRenderer(
-            self._window, -1, sdl.SDL_RENDERER_PRESENTVSYNC
-        ) or sdl.SDL_CreateRenderer(self._window, -1, sdl.SDL_RENDERER_SOFTWARE)
+        self._renderer = rendering.make(sdl, self._window)
         self._check(self._renderer)
-        self._in_software = bool(self._about().flags & sdl.SDL_RENDERER_SOFTWARE)
-
-    def _about(self) -> Any:
-        """What the renderer says of itself."""
-        about = self._sdl.SDL_RendererInfo()
-        self._check(self._sdl.SDL_GetRendererInfo(self._renderer, ctypes.byref(about)) == 0)
-        return about
+        flags = rendering.info(sdl, self._renderer).flags
+        self._in_software = bool(flags & sdl.SDL_RENDERER_SOFTWARE)
 
     def _upload(self, slot: str, frame: Frame) -> None:
         """Put a frame into one of the two textures, made anew where it does not fit."""
