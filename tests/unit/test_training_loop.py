@@ -37,14 +37,24 @@ def folder(tmp_path: Path) -> Path:
     return make_pictures(tmp_path / "pictures", count=30)
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_bit(tmp_path: Path, folder: Path) -> None:
-    whole = loop.train(tiny(), data=folder, out=tmp_path / "whole", on=MACHINE)
+@pytest.mark.parametrize("bits", [0, 7])
+def test_a_run_that_was_stopped_goes_on_to_the_bit(bits: int, tmp_path: Path, folder: Path) -> None:
+    asked = tiny(bits=bits)
+    whole = loop.train(asked, data=folder, out=tmp_path / "whole", on=MACHINE)
     parts = tmp_path / "parts"
-    loop.train(tiny(), data=folder, out=parts, on=MACHINE, stop_at=2)
-    resumed = loop.train(tiny(), data=folder, out=parts, on=MACHINE)
+    loop.train(asked, data=folder, out=parts, on=MACHINE, stop_at=2)
+    resumed = loop.train(asked, data=folder, out=parts, on=MACHINE)
     assert resumed.step == whole.step == 6
     for name, weight in whole.average.items():
         assert torch.equal(weight, resumed.average[name]), name
+
+
+def test_what_is_learnt_with_bits_is_another_network(tmp_path: Path, folder: Path) -> None:
+    exact, rounded = (
+        loop.train(tiny(bits=bits), data=folder, out=tmp_path / str(bits), on=MACHINE)
+        for bits in (0, 3)
+    )
+    assert not torch.equal(exact.average["head.weight"], rounded.average["head.weight"])
 
 
 def test_runs_side_by_side_are_what_each_is_alone(tmp_path: Path, folder: Path) -> None:

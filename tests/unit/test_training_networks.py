@@ -133,6 +133,35 @@ def _onnxruntime_kinds(model: models.Model) -> list[str]:
     return sorted(node.op_type for node in optimized.graph.node)
 
 
+def test_what_layers_pass_on_is_rounded_to_steps_of_the_range() -> None:
+    torch.manual_seed(0)
+    network = architectures.build("plain-8x2", scale=2)
+    image = torch.rand(2, 1, 12, 12)
+    _, exact = network.with_features(image)
+    network.bits = 5
+    _, rounded = network.with_features(image)
+    assert len(rounded) == 3
+    step = (exact[0].max() - exact[0].min()) / (2**5 - 1)
+    steps = rounded[0] / step
+    assert torch.allclose(steps, steps.round(), atol=1e-4)
+    assert step / 4 < (rounded[0] - exact[0]).abs().max() < step * 0.501
+
+
+def test_rounding_passes_gradients_on_and_tells_the_ends_of_the_range_what_its_size_costs() -> None:
+    image = torch.tensor([0.0, 0.4, 1.3, 3.0], requires_grad=True)  # of two bits: steps of 1
+    rounded = architectures._rounded(image, 2)
+    assert rounded.tolist() == pytest.approx([0, 0, 1, 3])
+    costs = torch.tensor([0.0, 1.0, 10.0, 0.0])
+    (rounded * costs).sum().backward()
+    by_step = (-0.4 * 1 - 0.3 * 10) / 3  # a wider range takes what was rounded down further down
+    assert image.grad is not None
+    assert image.grad.tolist() == pytest.approx([-by_step, 1, 10, by_step])
+
+
+def test_of_equal_samples_nothing_is_rounded() -> None:
+    assert architectures._rounded(torch.full((4,), 0.25), 7).tolist() == [0.25] * 4
+
+
 def test_an_export_that_differs_is_refused() -> None:
     one, other = random_network("plain-8x2", scale=2), random_network("plain-16x1", scale=2)
     model = export.export(checkpoint_of(one, "plain-8x2", scale=2))

@@ -12,6 +12,12 @@ Note [Padding]. ``zero`` pads before each convolution. ``edge`` repeats the pict
 before the first, by all that the network looks around itself: a flat picture stays flat to its
 border, and matrix units may take a third less time (``docs/models.md``), for a twentieth more
 operations. A network learns with the padding it will run with: what lies at the border tells.
+
+Note [Bits]. In 8 bits what a layer passes on has one range for all its samples, so a few large ones
+make the steps coarse for all others. A network that learns with what it passes on rounded, coarser
+than it will be, keeps its ranges narrow: rounding goes straight through, and the step's own
+gradient is what its size costs (Learned Step Size Quantization, arXiv:1902.08153), but the step is
+that of the batch's range, so that it reaches what lies at its ends.
 """
 
 from __future__ import annotations
@@ -83,15 +89,20 @@ class Plain(nn.Module):
         image = fn.pixel_unshuffle(y, self.fold) if self.fold > 1 else y
         edge = self.padding == "edge"
         entry = _edge(image, self.reach) if edge else image
-        features = [fn.leaky_relu(_conv(self.head, entry, padded=edge), SLOPE)]
+        features = [self._passed_on(_conv(self.head, entry, padded=edge))]
         with torch.autocast(y.device.type, torch.bfloat16, enabled=self.bf16_body):
             for conv in self.body:
-                features.append(fn.leaky_relu(_conv(conv, features[-1], padded=edge), SLOPE))
+                features.append(self._passed_on(_conv(conv, features[-1], padded=edge)))
         # The ends stay in float32: 8 bits of mantissa cannot hold code values.
         residual = _conv(self.tail, features[-1].float(), padded=edge)
         beside = _edge(image, self.skip.kernel_size[0] // 2) if edge else image
         skipped = _conv(self.skip, beside, padded=edge)
         return fn.pixel_shuffle(residual + skipped, self.scale * self.fold), features
+
+    def _passed_on(self, made: Tensor) -> Tensor:
+        """What a layer passes on of what its convolution made."""
+        active: Tensor = fn.leaky_relu(made, SLOPE)
+        return _rounded(active, self.bits) if self.bits else active
 
     @property
     def reach(self) -> int:
@@ -100,6 +111,18 @@ class Plain(nn.Module):
 
     bf16_body: bool = False
     """Whether the body is computed in bfloat16: faster on CPUs and GPUs with matrix units."""
+
+    bits: int = 0
+    """What layers pass on is rounded to so many bits, at the range of the batch; 0: not rounded.
+    Of a network that learns alone. See Note [Bits]."""
+
+
+def _rounded(image: Tensor, bits: int) -> Tensor:
+    whole = image.float()
+    step = (whole.amax() - whole.amin()).clamp_min(1e-8) / (2**bits - 1)
+    steps = (whole / step).detach()
+    rounded: Tensor = whole + step * (steps.round() - steps)
+    return rounded.to(image.dtype)
 
 
 def _conv(conv: nn.Conv2d, image: Tensor, *, padded: bool) -> Tensor:

@@ -23,7 +23,13 @@ NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 SEEDS = 2**64
 
-RANGES = (("seed", 0, SEEDS - 1), ("title_crf", 0, 51), ("ema", 0, 1), ("warmup", 0, SEEDS - 1))
+RANGES = (
+    ("seed", 0, SEEDS - 1),
+    ("title_crf", 0, 51),
+    ("ema", 0, 1),
+    ("warmup", 0, SEEDS - 1),
+    ("bits", 0, 16),
+)
 """Names of numbers, and the least and the greatest that they may be."""
 
 
@@ -93,6 +99,10 @@ class Recipe:
 
     ema: float = 0.999
     """Share of the old in the moving average of the weights, which is what is kept."""
+
+    bits: int = 0
+    """What layers pass on is rounded to so many bits while learning, at the range of the batch (on
+    several processes, of each one's share), so that the network loses less in 8 bits; 0: not."""
 
     seed: int = 1
     start: str | None = None

@@ -50,6 +50,7 @@ class Run:
         self._recipe, self._patches, self._ranks = recipe, patches, ranks
         self._device = on.resolved()
         self._network = _on(begun(recipe), self._device)
+        self._network.bits = recipe.bits
         self._average = _on(begun(recipe), self._device)
         self._average.load_state_dict(self._network.state_dict())
         self._average.requires_grad_(False)
