@@ -71,13 +71,15 @@ def _ends() -> Iterator[tuple[str, Any]]:
     from contextlib import closing
 
     from vidlift.player.power import EnergyMeter, on_battery
+    from vidlift.sinks import rendering
     from vidlift.sinks.speaker import Speaker
     from vidlift.sinks.window import Window
 
     try:
         with closing(Window("trial", source_height=1)) as window:
             width, height = window.screen_size
-            yield "screen", f"{width}x{height}"
+            by = "" if rendering.may_have_gpu() else ", drawn on the CPU: no GPU is found"
+            yield "screen", f"{width}x{height}{by}"
     except OutputError as error:
         yield "screen", f"none: {error}"
     try:
