@@ -40,8 +40,18 @@ def test_the_weights_are_those_of_the_network_beside_it(tmp_path: Path) -> None:
     assert found.keys() == wanted.keys()
     others = {name for name in found if not np.array_equal(found[name], wanted[name])}
     assert others == {name for name, value in found.items() if value.ndim == 4}
-    with pytest.raises(ModelError, match=r"s-x2-int8\.onnx\.xz: its weights are not those of"):
-        packing.write(models.load("s-x2-int8").data, where)
+
+
+def test_weights_of_its_own_are_kept(tmp_path: Path) -> None:
+    packed(tmp_path, "s-x2", of="s-x2-clean")
+    where = tmp_path / f"s-x2-int8{packing.PACKED}"
+    data = models.load("s-x2-int8").data
+    packing.write(data, where)
+    assert packing.read(where) == data
+    bare = models.path("s-x2-int8").stat().st_size
+    assert where.stat().st_size > bare + sum(
+        value.size // 2 for value in weights(data).values() if value.ndim == 4
+    )
 
 
 def test_the_network_beside_it_is_of_another_form(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""How shipped models are packed: by xz, and those in 8 bits without their weights.
+"""How shipped models are packed: by xz, and those in 8 bits mostly without their weights.
 
 Weights in 8 bits are those of the network as trained, over their scales and rounded. A model in 8
 bits is packed with zeros in the place of all its weights, which take next to no room, and is given
-them again from the network beside it when it is read. So all tiers have one, for 3 KB each.
+them again from the network beside it when it is read. So all tiers have one, for 3 KB each. One
+that learnt for 8 bits has weights of its own, and keeps them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def read(where: Path) -> bytes:
     try:
         data = lzma.decompress(where.read_bytes())
         as_trained = _as_trained(where)
-        return data if as_trained is None else _filled(data, read(as_trained), where=where)
+        if as_trained is None or not _is_bare(data, where=where):
+            return data
+        return _filled(data, read(as_trained), where=where)
     except (OSError, lzma.LZMAError) as error:
         said = getattr(error, "strerror", None) or error
         raise ModelError(f"cannot read {where}: {said}") from error
@@ -40,11 +43,13 @@ def read(where: Path) -> bytes:
 def write(data: bytes, where: Path) -> None:
     """Pack an ONNX file so that ``read`` gives it back.
 
-    For one in 8 bits the network that it was made from is to lie beside ``where``, packed. Raises
-    ``ModelError`` where it is not that.
+    One in 8 bits leaves its weights to the network beside ``where``, packed before, if it was made
+    from that. Raises ``ModelError`` where that is missing, or has other layers.
     """
     as_trained = _as_trained(where)
-    bare = data if as_trained is None else _bare(data, read(as_trained), where=where)
+    bare = data if as_trained is None else _bare(data, where=where)
+    if as_trained is not None and _filled(bare, read(as_trained), where=where) != data:
+        bare = data  # the weights are its own
     where.write_bytes(lzma.compress(bare, filters=_FILTERS))
 
 
@@ -56,16 +61,19 @@ def _as_trained(where: Path) -> Path | None:
     return where.with_name(f"{name.removesuffix(_IN_8_BITS)}{PACKED}")
 
 
-def _bare(data: bytes, as_trained: bytes, *, where: Path) -> bytes:
+def _bare(data: bytes, *, where: Path) -> bytes:
     """A model in 8 bits with zeros for weights."""
     changed = bytearray(data)
     stored = graph.arrays(changed)
     for weights, *_ in _layers(data, where=where).values():
         stored[weights][...] = 0
-    bare = bytes(changed)
-    if _filled(bare, as_trained, where=where) != data:
-        raise ModelError(f"{where}: its weights are not those of the network beside it, rounded")
-    return bare
+    return bytes(changed)
+
+
+def _is_bare(data: bytes, *, where: Path) -> bool:
+    stored = graph.arrays(data)
+    layers = _layers(data, where=where).values()
+    return not any(weights in stored and stored[weights].any() for weights, *_ in layers)
 
 
 def _filled(bare: bytes, as_trained: bytes, *, where: Path) -> bytes:
