@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from support.networks import plain_network
 from vidlift import models
 from vidlift.color import Siting
 from vidlift.engines import openvino_graph
-from vidlift.engines.openvino_graph import before_shuffle, spread, whole_vectors
+from vidlift.engines.openvino_graph import (
+    before_shuffle,
+    first_in_8_bits,
+    spread,
+    whole_vectors,
+)
 from vidlift.engines.openvino_mixed import mix
-from vidlift.engines.openvino_runtime import ov, runtime
+from vidlift.engines.openvino_runtime import adds_bytes, ov, runtime
 from vidlift.models import Model
 
 AVX512, AVX2, NEON = 16, 8, 4
@@ -166,6 +174,71 @@ def test_what_is_made_in_float32_and_rounded_then_is_left() -> None:
     head, *inner, residual, tail = strides(graph)
     assert head == residual == tail == (1, 1)
     assert set(inner) == {(1, 2)}
+
+
+needs_vnni = pytest.mark.skipif(not adds_bytes(), reason="this CPU has no VNNI of AVX-512, or AMX")
+"""Without it sums of bytes are cut off where they are too large for 16 bits."""
+
+
+@pytest.fixture
+def vnni(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_graph, "adds_bytes", lambda: True)
+
+
+def given_to_layers(graph: Any) -> Counter[int]:
+    """How many channels layers are given."""
+    each = [node for node in graph.get_ordered_ops() if node.get_type_name() == "Convolution"]
+    return Counter(node.get_input_shape(1)[1] for node in each)
+
+
+@needs_vnni
+@pytest.mark.parametrize("name", ["m-x4-int8", "s-x2-int8", "l-x3-clean-int8"])
+def test_the_first_layer_in_8_bits_makes_the_same(name: str, vnni: None) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (1, 1, 36, 62), np.uint8)
+    plain, changed = (read(models.load(name), height=36, width=62) for _ in range(2))
+    first_in_8_bits(changed)
+    config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    found, wanted = (
+        runtime().compile_model(graph, "CPU", config)([picture])[0].astype(int)
+        for graph in (changed, plain)
+    )
+    # Sums are exact in one and float32's in the other: a half is rounded either way.
+    assert np.abs(found - wanted).max() <= 2
+    assert np.mean(found != wanted) < 0.05
+
+
+@needs_vnni
+@with_vectors(AVX512)
+@pytest.mark.parametrize("name", ["s-x2-int8", "m-x2-clean-int8"])
+def test_the_first_layer_in_8_bits_makes_two_places_at_once(name: str, vnni: None) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (1, 1, 36, 62), np.uint8)
+    single, doubled = (read(models.load(name), height=36, width=62) for _ in range(2))
+    for each in (single, doubled):
+        first_in_8_bits(each)
+    whole_vectors(doubled)
+    assert set(strides(doubled)[:-2]) == {(1, 2)}
+    assert np.array_equal(*(made(before_shuffle(each), picture) for each in (doubled, single)))
+
+
+def test_the_first_layer_in_8_bits_is_given_copies(vnni: None) -> None:
+    graph = read(models.load("m-x4-int8"), height=36, width=62)
+    first_in_8_bits(graph)
+    assert given_to_layers(graph) == {4: 1, 16: 7, 1: 1}, "the residual is given one"
+
+
+@pytest.mark.parametrize("left", ["in float32", "of other weights", "without VNNI"])
+def test_other_first_layers_are_left(left: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_graph, "adds_bytes", lambda: left != "without VNNI")
+    model = models.load("m-x4" if left == "in float32" else "m-x4-int8")
+    data = onnx.load_model_from_string(model.data)
+    if left == "of other weights":
+        (weights,) = (w for w in data.graph.initializer if w.name == "head_weight_float")
+        changed = numpy_helper.to_array(weights) + np.float32(0.001)
+        weights.CopyFrom(numpy_helper.from_array(changed, weights.name))
+    graph = runtime().read_model(data.SerializeToString())
+    graph.reshape([1, 1, 36, 62])
+    first_in_8_bits(graph)
+    assert given_to_layers(graph) == {16: 7, 1: 2}
 
 
 def test_vectors_are_left_where_layers_are_in_bfloat16() -> None:

@@ -9,7 +9,13 @@ import numpy as np
 
 from vidlift.descriptor import Descriptor
 from vidlift.engines.base import PairPlanes, from_core, to_core
-from vidlift.engines.openvino_graph import CODE, before_shuffle, spread, whole_vectors
+from vidlift.engines.openvino_graph import (
+    CODE,
+    before_shuffle,
+    first_in_8_bits,
+    spread,
+    whole_vectors,
+)
 from vidlift.engines.openvino_runtime import ov, plan, runtime
 from vidlift.errors import ModelError
 from vidlift.models import Model, core
@@ -177,6 +183,7 @@ class OpenVinoEngine:
                 graph = self._read(data, axis=axis)
                 graph.reshape([*shape[:axis], 2 if whole else together, *shape[axis + 1 :]])
             if self.device == "CPU":
+                first_in_8_bits(graph)
                 whole_vectors(graph)
                 graph = before_shuffle(graph) if not whole and axis == 1 else graph
             return runtime().compile_model(graph, self.device, self._config)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vidlift.cache import Cache, folder, key_of
-from vidlift.models import core
+from vidlift.models import core, steps
 from vidlift.system import cpuinfo
 
 MOST = 64_000_000
@@ -57,6 +57,14 @@ def vector() -> int:
     return 8 if platform.machine().lower() in ("x86_64", "amd64") else 4
 
 
+@cache
+def adds_bytes() -> bool:
+    """Whether this CPU multiplies and adds up bytes in one instruction of AVX-512 (VNNI). With AMX
+    nobody has measured what that is worth beside its tiles."""
+    units = cpuinfo().get("flags", "").split()
+    return "avx512_vnni" in units and "amx_int8" not in units
+
+
 def plan(compiled: Callable[[], Any], *, config: Mapping[str, Any], about: tuple[Any, ...]) -> Any:
     """What ``compiled`` compiles for the CPU by ``config``, from the disk where it is there.
 
@@ -78,7 +86,8 @@ def plan(compiled: Callable[[], Any], *, config: Mapping[str, Any], about: tuple
 @cache
 def _origin() -> tuple[str, ...]:
     """What every plan depends on: who compiles it, from what, and for which CPU."""
-    by = [*sorted(Path(__file__).parent.glob("openvino*.py")), Path(core.__file__)]
+    by = sorted(Path(__file__).parent.glob("openvino*.py"))
+    by += [Path(str(module.__file__)) for module in (core, steps)]
     code = b"".join(path.read_bytes() for path in by)
     return ov.get_version(), sha256(code).hexdigest(), *_processor()
 

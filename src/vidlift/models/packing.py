@@ -1,9 +1,10 @@
 """How shipped models are packed: by xz, and those in 8 bits mostly without their weights.
 
-Weights in 8 bits are those of the network as trained, over their scales and rounded. A model in 8
-bits is packed with zeros in the place of all its weights, which take next to no room, and is given
-them again from the network beside it when it is read. So all tiers have one, for 3 KB each. One
-that learnt for 8 bits has weights of its own, and keeps them.
+Weights in 8 bits are those of the network as trained, over their scales and rounded, and those of
+the first layer are rounded to whole steps (``steps.py``). A model in 8 bits is packed with zeros in
+the place of all its weights, which take next to no room, and is given them again from the network
+beside it when it is read. So all tiers have one, for 3 KB each. One that learnt for 8 bits has
+weights of its own, and keeps them.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from typing import Any
 import numpy as np
 
 from vidlift.errors import ModelError
-from vidlift.models import graph
+from vidlift.models import graph, steps
 
 PACKED = ".onnx.xz"
 """How the names of packed files end."""
+
+FIRST = "head"
+"""What the first layer gives."""
 
 _IN_8_BITS = "-int8"
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 1, "pb": 1}]
@@ -84,6 +88,8 @@ def _filled(bare: bytes, as_trained: bytes, *, where: Path) -> bytes:
     try:
         for layer, (weights, *rest) in _layers(bare, where=where).items():
             values: Any = exact[theirs[layer][0]].astype(np.float32)
+            if layer == FIRST:
+                values = steps.in_whole_steps(values)
             if rest:
                 scales = stored[rest[0]].reshape(-1, 1, 1, 1)
                 values = np.clip(np.rint(values / scales), _LEAST, _MOST)

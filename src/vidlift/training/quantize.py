@@ -3,7 +3,8 @@
 Ranges of the activations are found on training pictures, and the loss is measured on held-out
 ones. What looks at code values stays in float32, the head, the image-space residual and the sum:
 rounding them to 8 bits costs more than all the rest together. So does the tail where the loss asks
-for it; where it makes few samples of a place and takes little time, a small loss does.
+for it; where it makes few samples of a place and takes little time, a small loss does. The weights
+of the head are rounded to whole steps, so that engines may add them up in 8 bits after all.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from onnx import numpy_helper
 from vidlift import metrics, models
 from vidlift.engines import open_engine
 from vidlift.errors import ModelError, UsageError
-from vidlift.models import Model
+from vidlift.models import Model, packing, steps
 from vidlift.training.pictures import Picture
 
 IN_FLOAT = (("head", "skip", "core_out"), ("head", "skip", "core_out", "tail"))
@@ -167,7 +168,10 @@ def by_nncf(
 def _in_8_bits(
     model: Model, planes: Sequence[NDArray[np.uint8]], in_float: tuple[str, ...]
 ) -> Model:
-    made = by_nncf(onnx.load_model_from_string(model.data), planes, in_float=in_float)
+    graph = onnx.load_model_from_string(model.data)
+    _widen(graph.graph)
+    _round_head(graph.graph)
+    made = by_nncf(graph, planes, in_float=in_float)
     descriptor = replace(model.descriptor, name=f"{model.descriptor.name}-int8")
     onnx.helper.set_model_props(made, descriptor.to_metadata())
     return models.from_bytes(bytes(made.SerializeToString()), where=descriptor.name)
@@ -183,6 +187,14 @@ def _widen(graph: onnx.GraphProto) -> None:
         graph.initializer.remove(half)
         graph.initializer.append(numpy_helper.from_array(whole, cast.output[0]))
         graph.node.remove(cast)
+
+
+def _round_head(graph: onnx.GraphProto) -> None:
+    """The weights of the head in whole steps (``models/steps.py``)."""
+    (head,) = (node for node in graph.node if node.output[0] == packing.FIRST)
+    (weights,) = (entry for entry in graph.initializer if entry.name == head.input[1])
+    rounded = steps.in_whole_steps(numpy_helper.to_array(weights))
+    weights.CopyFrom(numpy_helper.from_array(rounded, weights.name))
 
 
 def _couples(found: Sequence[Picture]) -> list[NDArray[np.uint8]]:
