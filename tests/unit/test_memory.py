@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+import pytest
+
 from support.shared import require
+from vidlift.memory import forget_layers
 
 PLAYER = """
 import vidlift.cli.main, vidlift.player.play
@@ -36,3 +40,15 @@ def test_openvino_comes_without_its_converter_which_stays_importable() -> None:
     engine = "import vidlift.engines.openvino"
     assert loaded(engine, of=converter) == set()
     assert loaded(f"{engine}, openvino.tools.ovc", of=converter) == converter
+
+
+def test_what_the_user_says_of_the_cache_of_layers_comes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, "7")
+    forget_layers()
+    assert os.environ[name] == "7"
+    monkeypatch.delenv(name)
+    forget_layers()
+    assert os.environ[name] == "0"

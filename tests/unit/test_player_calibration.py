@@ -64,6 +64,25 @@ def test_calibration_ends_in_time_but_knows_the_first() -> None:
     assert clock[0] <= calibration.BUDGET + 0.4
 
 
+def test_what_one_network_took_is_given_back_before_the_next_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    happened: list[str] = []
+
+    class Told(Timed):
+        def close(self) -> None:
+            happened.append("closed")
+
+    def opened() -> Told:
+        happened.append("opened")
+        return Told([0.0], 0.01)
+
+    monkeypatch.setattr(calibration, "give_back", lambda: happened.append("given back"))
+    measure([("plain", opened), ("s", opened)], pair=PAIR, lasts=1)
+    once = ["opened", "given back", "closed", "given back"]
+    assert happened == once * 2
+
+
 def test_speeds_are_remembered(tmp_path: Path) -> None:
     where = tmp_path / "deep" / "speeds.json"
     speeds = Speeds(where)

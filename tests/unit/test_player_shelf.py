@@ -129,6 +129,21 @@ def test_what_frames_left_free_is_given_back_again_and_again(
     shelf.close()
 
 
+def test_what_a_network_ran_with_is_given_back_before_the_next_one_runs(
+    opened: Opened, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[list[str]] = []
+
+    def running() -> list[str]:
+        return [each.rung.name for each in opened.networks if not (each.closed or each.resting)]
+
+    monkeypatch.setattr(shelves, "give_back", lambda: left.append(running()))
+    for rung in (SMALL, LARGE, SMALL):
+        shelf.take(rung, PAIR).pair(PAIR.first, PAIR.second)
+        assert left[-1] == []
+    shelf.close()
+
+
 def test_a_network_still_being_loaded_is_closed_with_the_shelf(
     opened: Opened, shelf: Shelf
 ) -> None:

@@ -13,7 +13,7 @@ from vidlift.cli.console import err, out, plain_table, print_table, warn
 from vidlift.cli.receipt_table import print_receipt
 from vidlift.cli.report import check_report, save_json
 from vidlift.errors import UsageError, VidliftError
-from vidlift.memory import share_one_arena
+from vidlift.memory import forget_layers, share_one_arena
 
 if TYPE_CHECKING:
     from vidlift.player.options import PlayOptions
@@ -112,6 +112,7 @@ def play(
     from vidlift.player.options import PlayOptions
 
     share_one_arena()
+    forget_layers()
     check_report(report, apart_from=(*sources, *([save] if save else [])))
     if save is not None and dry_run:
         raise UsageError("--dry-run receives nothing that --save could keep")

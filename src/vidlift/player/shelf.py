@@ -164,11 +164,13 @@ class Shelf:
                 self._below = self._network
             else:
                 left.close()
+            give_back()  # or what the one runs with comes on top of what the other did
         self._network = rung, network
 
     def _step_back(self) -> None:
         assert self._network is not None
         self._network[1].close()
+        give_back()
         self._network, self._below = self._below, None
 
     def _loaded(self) -> Network:
