@@ -50,10 +50,11 @@ _SIDE = 2
 # are made first and rounded by a pass of its own, that pass would move them one by one.
 #
 # Note [Code values in 8 bits]
-# OpenVINO computes the first layer in float32 and then rounds what it made in a pass of its own: of
-# an inner layer's time for a twentieth of its work, and four times its memory. What that layer is
-# given is in 8 bits already, and its weights are sums of ``steps.COPIES`` of 8 bits: given as many
-# copies it makes the same sums exactly, and rounds them at once.
+# OpenVINO computes the first layer in float32 and then rounds what it made in a pass of its own: an
+# inner layer's time, or two thirds of it, for a sixteenth of its work or less, and four times its
+# memory. What that layer is given is in 8 bits already, and its weights are sums of
+# ``steps.COPIES`` of 8 bits: given as many copies it makes the same sums exactly, and rounds them
+# at once.
 _AVX2, _AVX512 = 8, 16
 """Floats of a vector."""
 
