@@ -176,13 +176,8 @@ def test_what_is_made_in_float32_and_rounded_then_is_left() -> None:
     assert set(inner) == {(1, 2)}
 
 
-needs_vnni = pytest.mark.skipif(not adds_bytes(), reason="this CPU has no VNNI of AVX-512, or AMX")
+needs_vnni = pytest.mark.skipif(not adds_bytes(), reason="needs AVX-512 with VNNI, without AMX")
 """Without it sums of bytes are cut off where they are too large for 16 bits."""
-
-
-@pytest.fixture
-def vnni(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino_graph, "adds_bytes", lambda: True)
 
 
 def given_to_layers(graph: Any) -> Counter[int]:
@@ -193,7 +188,7 @@ def given_to_layers(graph: Any) -> Counter[int]:
 
 @needs_vnni
 @pytest.mark.parametrize("name", ["m-x4-int8", "s-x2-int8", "l-x3-clean-int8"])
-def test_the_first_layer_in_8_bits_makes_the_same(name: str, vnni: None) -> None:
+def test_the_first_layer_in_8_bits_makes_the_same(name: str) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (1, 1, 36, 62), np.uint8)
     plain, changed = (read(models.load(name), height=36, width=62) for _ in range(2))
     first_in_8_bits(changed)
@@ -210,7 +205,7 @@ def test_the_first_layer_in_8_bits_makes_the_same(name: str, vnni: None) -> None
 @needs_vnni
 @with_vectors(AVX512)
 @pytest.mark.parametrize("name", ["s-x2-int8", "m-x2-clean-int8"])
-def test_the_first_layer_in_8_bits_makes_two_places_at_once(name: str, vnni: None) -> None:
+def test_the_first_layer_in_8_bits_makes_two_places_at_once(name: str) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (1, 1, 36, 62), np.uint8)
     single, doubled = (read(models.load(name), height=36, width=62) for _ in range(2))
     for each in (single, doubled):
@@ -220,7 +215,8 @@ def test_the_first_layer_in_8_bits_makes_two_places_at_once(name: str, vnni: Non
     assert np.array_equal(*(made(before_shuffle(each), picture) for each in (doubled, single)))
 
 
-def test_the_first_layer_in_8_bits_is_given_copies(vnni: None) -> None:
+def test_the_first_layer_in_8_bits_is_given_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_graph, "adds_bytes", lambda: True)
     graph = read(models.load("m-x4-int8"), height=36, width=62)
     first_in_8_bits(graph)
     assert given_to_layers(graph) == {4: 1, 16: 7, 1: 1}, "the residual is given one"

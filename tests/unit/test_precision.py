@@ -172,6 +172,13 @@ def test_what_cards_say_of_mixed_precision_can_be_so(name: str) -> None:
         assert abs(found["psnr"]) < 0.05
 
 
+@pytest.mark.parametrize("name", models.names())
+def test_what_mixed_precision_moves_is_measured_where_it_changes_anything(name: str) -> None:
+    figures = (models.card(name) or {})["figures"]
+    inner_in_float = "tail" in figures["int8"]["in_float"] if "int8" in figures else True
+    assert ("mixed" in figures) == inner_in_float
+
+
 def test_only_layers_between_the_ends_are_in_bfloat16() -> None:
     require("openvino")
     import openvino as ov

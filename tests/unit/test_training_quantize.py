@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 pytest.importorskip("torch", reason="training needs `vidlift[train]`")
 
@@ -18,6 +19,7 @@ from support.pictures import make_pictures
 from support.shared import require
 from vidlift import models
 from vidlift.errors import ModelError, UsageError
+from vidlift.models import steps
 from vidlift.training import architectures, dataset, quantize
 from vidlift.training.pictures import Picture
 
@@ -50,6 +52,9 @@ def test_a_model_is_written_in_8_bits(tmp_path: Path, folder: Path, half: bool) 
     assert in_bits - {"tail"} == {"body0", "body1"}
     (added,) = (node for node in graph.node if node.op_type == "Add")
     assert set(added.input) == {"tail", "skip"}, "the sum sees code values"
+    (head,) = (node for node in graph.node if node.output[0] == steps.FIRST)
+    (first,) = (entry for entry in graph.initializer if entry.name == head.input[1])
+    assert steps.in_copies(numpy_helper.to_array(first)) is not None, "engines may add up bytes"
     card = models.card(made)
     assert card is not None
     assert (card["name"], card["sha256"]) == ("s-x2-int8", model.sha256)

@@ -110,11 +110,14 @@ def whole_vectors(graph: Any) -> None:
 def first_in_8_bits(graph: Any) -> None:
     """Have the first layer of a network in 8 bits computed in 8 bits, in place, where its weights
     are whole numbers of steps. Note [Code values in 8 bits]"""
+    if not adds_bytes():
+        return
     layers = [each for each in graph.get_ordered_ops() if each.get_type_name() == "Convolution"]
-    for layer in layers if adds_bytes() else ():
+    for layer in layers:
         picture, weights = _before_float(layer.input_value(0)), _constant(layer.input_value(1))
         copies = None if picture is None or weights is None else steps.in_copies(weights)
-        if copies is None or not any(map(_is_rounded, layer.output(0).get_target_inputs())):
+        taken_by = (place.get_node().get_type_name() for place in _reached(layer))
+        if copies is None or "FakeQuantize" not in taken_by:
             continue
         values, step = copies
         op, ends = ov.opset8, [ov.opset8.constant(np.float32(end)) for end in (0, 255)]
@@ -313,15 +316,6 @@ def _constant(output: Any) -> NDArray[Any] | None:
     if node.get_type_name() == "Convert":
         node = node.input_value(0).get_node()
     return node.get_data() if node.get_type_name() == "Constant" else None
-
-
-def _is_rounded(place: Any) -> bool:
-    """Whether what an input takes is rounded to 8 bits next, but for what is done to each sample
-    alone."""
-    node, kind = place.get_node(), place.get_node().get_type_name()
-    if kind == "FakeQuantize":
-        return True
-    return kind in _BETWEEN and any(map(_is_rounded, node.output(0).get_target_inputs()))
 
 
 def is_in_8_bits(layer: Any) -> bool:

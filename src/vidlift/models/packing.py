@@ -21,9 +21,6 @@ from vidlift.models import graph, steps
 PACKED = ".onnx.xz"
 """How the names of packed files end."""
 
-FIRST = "head"
-"""What the first layer gives."""
-
 _IN_8_BITS = "-int8"
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 1, "pb": 1}]
 """Best for weights of two bytes each."""
@@ -88,7 +85,7 @@ def _filled(bare: bytes, as_trained: bytes, *, where: Path) -> bytes:
     try:
         for layer, (weights, *rest) in _layers(bare, where=where).items():
             values: Any = exact[theirs[layer][0]].astype(np.float32)
-            if layer == FIRST:
+            if layer == steps.FIRST:
                 values = steps.in_whole_steps(values)
             if rest:
                 scales = stored[rest[0]].reshape(-1, 1, 1, 1)

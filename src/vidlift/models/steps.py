@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FIRST = "head"
+"""Name of what the first layer gives."""
+
 COPIES = 4
 """Channels that products of 8 bits are added up over in one instruction anyway."""
 

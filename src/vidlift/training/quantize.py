@@ -28,7 +28,7 @@ from onnx import numpy_helper
 from vidlift import metrics, models
 from vidlift.engines import open_engine
 from vidlift.errors import ModelError, UsageError
-from vidlift.models import Model, packing, steps
+from vidlift.models import Model, steps
 from vidlift.training.pictures import Picture
 
 IN_FLOAT = (("head", "skip", "core_out"), ("head", "skip", "core_out", "tail"))
@@ -191,7 +191,7 @@ def _widen(graph: onnx.GraphProto) -> None:
 
 def _round_head(graph: onnx.GraphProto) -> None:
     """The weights of the head in whole steps (``models/steps.py``)."""
-    (head,) = (node for node in graph.node if node.output[0] == packing.FIRST)
+    (head,) = (node for node in graph.node if node.output[0] == steps.FIRST)
     (weights,) = (entry for entry in graph.initializer if entry.name == head.input[1])
     rounded = steps.in_whole_steps(numpy_helper.to_array(weights))
     weights.CopyFrom(numpy_helper.from_array(rounded, weights.name))
