@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from contextlib import suppress
+from functools import cache
 
 _M_ARENA_MAX = -8
 """glibc's number for the option, from malloc.h."""
@@ -17,7 +18,7 @@ def share_one_arena() -> None:
     drops leave holes in each: 9 of 258 MB of a player at 270p x4. Elsewhere this does nothing.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        _libc().mallopt(_M_ARENA_MAX, 1)
 
 
 def forget_layers() -> None:
@@ -36,4 +37,9 @@ def give_back() -> None:
     glibc keeps it: compiling a network leaves some 10 MB of it. Elsewhere this does nothing.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        _libc().malloc_trim(0)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)

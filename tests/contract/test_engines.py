@@ -121,6 +121,19 @@ class TestEveryEngine:
         assert np.array_equal(running.run(noise(SIZES[0], 8)), first)
         running.close()
 
+    def test_what_was_only_planned_may_rest(self, engine: str) -> None:
+        running = opened(engine, "kernel-center-x2")
+        planes = noise(SIZES[0], 8)
+        while not running.planned(planes.shape[2:]):
+            running.plan(planes.shape[2:])
+        running.rest()
+        assert running.planned(planes.shape[2:])
+        planned = running.run(planes)
+        running.close()
+        running = opened(engine, "kernel-center-x2")
+        assert np.array_equal(running.run(planes), planned)
+        running.close()
+
     def test_a_result_is_the_callers_own(self, engine: str) -> None:
         running = opened(engine, "kernel-center-x2")
         for bits in (8, 10):

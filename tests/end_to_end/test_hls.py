@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from random import Random
 from threading import Event
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -16,6 +18,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from support.clips import make_clip
 from support.films import EXPECTED, HASTY, faulty, files_of, library, opened, publish_film, take, up
+from support.lifetime import no_collector
 from support.networks import plain_network
 from support.servers import Asked, answer, part_of, scripted
 from vidlift.client.adapt import BUFFER
@@ -69,6 +72,20 @@ def test_seeking(title: Title, to: Fraction) -> None:
         assert first.pts <= start + to < first.pts + first.duration
         assert split.sound is not None
         assert next(iter(split.sound)).pts - start - to < Fraction(1, 10)
+
+
+def test_what_was_closed_is_gone_with_its_decoders(title: Title) -> None:
+    with serving(title.folder.parent) as base, no_collector():
+        with opened(f"{base}/{title.path('master.m3u8')}") as (film, split):
+            left: list[weakref.ref[Any]] = [*map(weakref.ref, (split, split.pictures, film))]
+            next(iter(split.pictures))
+            split.stop()
+            split.seek(split.pictures.begins + 5)
+            assert left[1]() is None, "of before the seek"
+            next(iter(split.pictures))
+            split.stop()
+        del film, split
+        assert [each() for each in left] == [None] * 3
 
 
 @pytest.mark.parametrize(("step", "size"), [(0.0, (64, 48)), (10.0, (42, 32))])

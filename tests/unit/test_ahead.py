@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.lifetime import no_collector
 from vidlift.stages.ahead import Ahead, Aside, ahead
 
 PATIENCE = 10.0
@@ -168,6 +170,38 @@ def test_an_error_aside_comes_across() -> None:
     broken.wait(PATIENCE)
     with pytest.raises(ZeroDivisionError):
         broken.result()
+
+
+def test_what_failed_upstream_is_forgotten() -> None:
+    class Broken(Iterator[int]):
+        def __next__(self) -> int:
+            raise OSError("gone")
+
+    upstream = Broken()
+    left = weakref.ref(upstream)
+    with no_collector():
+        made_ahead = ahead(upstream, depth=1)
+        del upstream
+        with pytest.raises(OSError, match="gone"):
+            next(made_ahead)
+        del made_ahead
+        assert left() is None
+
+
+def test_whoever_gives_work_aside_may_hold_it() -> None:
+    class Giver:
+        def __init__(self) -> None:
+            self.aside = Aside(self.work)
+
+        def work(self) -> int:
+            return 1
+
+    giver = Giver()
+    left = weakref.ref(giver)
+    with no_collector():
+        assert giver.aside.result() == 1
+        del giver
+        assert left() is None
 
 
 def test_upstream_is_closed_at_the_end_too() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from support.clips import make_clip
+from support.lifetime import no_collector
 from support.servers import part_of, scripted
 from vidlift.errors import InputError
 from vidlift.player.film import LAST, Film
@@ -41,6 +44,20 @@ def test_a_seek_gives_exactly_the_pictures_from_there_on(clip: Path, share: floa
     found = [(frame.pts, int(frame.luma.sum())) for frame in film.frames(stop=None)]
     assert found == [part for part in wanted if float(part[0]) + 1 / 24 > to + 1e-6]
     film.close()
+
+
+def test_a_film_that_was_closed_is_gone_with_its_decoder(clip: Path) -> None:
+    with no_collector():
+        film = Film(str(clip))
+        left: list[weakref.ref[Any]] = [weakref.ref(film.split), weakref.ref(film.split.pictures)]
+        assert len(list(film.frames(stop=None))) == FRAMES
+        film.seek(1.0)
+        left.append(weakref.ref(film.split.pictures))
+        assert left[1]() is None, "of before the seek"
+        next(film.frames(stop=None))
+        film.close()
+        del film
+        assert [each() for each in left] == [None] * 3
 
 
 def test_sound_begins_with_its_picture(clip: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.frames import make_frame
+from support.lifetime import no_collector
 from support.networks import plain_network
 from vidlift import models
 from vidlift.models import Model
@@ -203,3 +205,14 @@ def test_a_window_has_room_for_the_largest_pictures_that_may_come(
     film: Any = FakeFilm(largest=largest)
     with closing(Chooser(film, PlayOptions())) as chosen:
         assert chosen.opening(screen) == window
+
+
+def test_what_was_chosen_for_a_film_goes_with_it(measured: list[tuple[int, int]]) -> None:
+    with no_collector():
+        made = chooser()
+        made.tiers(640, 360)
+        left = [weakref.ref(each) for each in (made, made.shelf, made.ladders)]
+        made.close()
+        del made
+        assert [each() for each in left] == [None] * 3
+    assert measured

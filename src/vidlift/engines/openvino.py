@@ -95,7 +95,7 @@ class OpenVinoEngine:
                 return
 
     def rest(self) -> None:
-        for request in self._requests.values():
+        for request in (*self._requests.values(), *self._planned.values()):
             request.get_compiled_model().release_memory()
 
     def close(self) -> None:

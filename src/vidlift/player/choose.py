@@ -65,7 +65,7 @@ class Chooser:
         )
         self._of_size = {self.size: self.ladders}
         self._area = NO_SCREEN
-        self.shelf = Shelf(lambda rung: self.ladders.open(rung))
+        self.shelf = Shelf(self.ladders.open)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -88,8 +88,8 @@ class Chooser:
         for each in pairs:
             if each.first.size != self.size:
                 self.learn(governor)
-                self.shelf.close()
                 self.ladders = self._ladders(each.first.size)
+                self.shelf.turn_to(self.ladders.open)
                 governor.turn_to(self.ladders.rungs, scale=self.scale(self._area))
             yield each
 

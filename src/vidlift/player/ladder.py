@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from threading import Lock
 
@@ -116,9 +115,8 @@ class Ladders:
         self.measuring: Lock = Lock() if like is None else like.measuring
         """Held while networks are measured: two threads at once would slow one another down."""
 
-        self._made = cache(self._make)
-        self._wanted = cache(self._find)
-
+        self._made: dict[int, Sequence[Rung]] = {}
+        self._found: dict[int, list[models.Model]] = {}
         self.engine_of: dict[str, str] = {}
         """Name and version of the engine, by the network that it ran."""
 
@@ -129,7 +127,9 @@ class Ladders:
         thread may ask.
         """
         with self.measuring:
-            return self._made(scale)
+            if scale not in self._made:
+                self._made[scale] = self._make(scale)
+            return self._made[scale]
 
     def model(self, name: str) -> models.Model:
         """The model of a rung."""
@@ -208,12 +208,13 @@ class Ladders:
             ) as upscaler:
                 yield name, upscaler.frame(pair.first)
 
-    def _find(self, scale: int) -> list[models.Model]:
+    def _wanted(self, scale: int) -> list[models.Model]:
         """What a ladder is made of, cheapest first; nothing for scale 1."""
-        wanted = [] if scale == 1 else [models.kernel(scale=scale), *self._networks(scale)]
-        for model in wanted:
-            self._models[model.descriptor.name] = model
-        return wanted
+        if scale not in self._found:
+            found = [] if scale == 1 else [models.kernel(scale=scale), *self._networks(scale)]
+            self._models |= {model.descriptor.name: model for model in found}
+            self._found[scale] = found
+        return self._found[scale]
 
     def _make(self, scale: int) -> Sequence[Rung]:
         if scale == 1:

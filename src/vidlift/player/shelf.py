@@ -135,6 +135,11 @@ class Shelf:
         held = self._network[0]
         return self._network if held.scale == rung.scale and held.cost <= rung.cost else None
 
+    def turn_to(self, open_network: Callable[[Rung], Network]) -> None:
+        """Give up what is held: from here on networks are opened another way."""
+        self.close()
+        self._open = open_network
+
     def close(self) -> None:
         if self._loading is not None:
             with suppress(ModelError):  # nobody wants it any more

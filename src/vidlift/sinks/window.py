@@ -372,6 +372,13 @@ class _Texture:
 
 
 def _memory(planes: tuple[Plane, ...]) -> list[Any]:
-    """Pointer and pitch of each plane, as SDL takes them."""
-    pointer = ctypes.POINTER(ctypes.c_ubyte)
-    return [part for p in planes for part in (p.ctypes.data_as(pointer), p.strides[0])]
+    """Pointer and pitch of each plane, as SDL takes them.
+
+    Without ``data_as`` of numpy, which leaves a cycle of objects behind each time.
+    """
+    firsts = [ctypes.c_ubyte.from_address(plane.ctypes.data) for plane in planes]
+    return [
+        part
+        for plane, first in zip(planes, firsts, strict=True)
+        for part in (ctypes.byref(first), plane.strides[0])
+    ]

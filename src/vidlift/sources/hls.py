@@ -9,7 +9,7 @@ size, and times are moved so that they go on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from threading import Lock
@@ -270,20 +270,12 @@ class HlsPictures:
         self.begins: Fraction = first.begins + times.move(piece, first.begins)
         """Time of the first picture, given or left out."""
 
-        self._frames = self._all()
-
     @property
     def lost(self) -> dict[str, int]:
         """What could not be given, by reason."""
         return dict(self._runs.lost_in_all)
 
     def __iter__(self) -> Iterator[Frame]:
-        return self._frames
-
-    def close(self) -> None:
-        self._frames.close()
-
-    def _all(self) -> Generator[Frame]:
         try:
             yield from self._of_runs()
         finally:

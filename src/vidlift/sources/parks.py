@@ -64,6 +64,12 @@ class Parks:
             self._stopped = True
             self._turn.notify_all()
 
+    def close(self) -> None:
+        """Let go of the demuxer and of what is parked. Both sides must be at rest."""
+        self.stop()
+        self._packets, self._end = iter(()), None
+        self._parked.clear()
+
     def _next(self, stream: int) -> Any:
         while True:
             with self._turn:

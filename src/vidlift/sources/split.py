@@ -106,11 +106,10 @@ class Split:
         Where the film has ended by then, its last picture is given. Both sides must be at rest:
         stopped, and their threads gone.
         """
-        self.stop()
-        self.pictures.close()
         failed: Exception | None = None
         earlier = [max(self._start, to - early) for early in SEEK_EARLIER]
         for target in (*earlier, self._start, self._start - SEEK_EARLIER[-1]):
+            self._let_go()
             try:
                 self._container.seek(int(target * av.time_base))
                 self._begin(since=to)
@@ -137,9 +136,13 @@ class Split:
 
     def close(self) -> None:
         """Close the file. Both sides must be at rest: stopped, and their threads gone."""
-        self.stop()
-        self.pictures.close()
+        self._let_go()
         self._container.close()
+
+    def _let_go(self) -> None:
+        """Of both sides: else they keep one another, and a decoder, until cycles are collected."""
+        self._shared.close()
+        self.pictures.close()
 
     def _begin(self, *, since: Fraction | None = None) -> None:
         """Both sides from where the container stands, what was over before ``since`` left out."""

@@ -66,9 +66,12 @@ class Ahead(Iterator[Item], Generic[Item]):
         if not isinstance(item, _End):
             return item
         self.close()
-        if item.error is not None:
+        if item.error is None:
+            raise StopIteration
+        try:
             raise item.error
-        raise StopIteration
+        finally:
+            del item  # the error knows of this frame: they would keep each other
 
     @property
     def ready(self) -> bool:
@@ -123,10 +126,10 @@ class Aside(Generic[Item]):
 
     def __init__(self, work: Callable[[], Item], *, short: bool = False) -> None:
         """``short``: it is sure to end soon, so that the program may wait for it before it ends."""
-        self._work = work
         self._done = Event()
         self._error: BaseException | None = None
-        self._thread = Thread(target=self._do, name="vidlift-aside", daemon=not short)
+        # The thread alone has hold of the work: whoever gives it may hold this.
+        self._thread = Thread(target=self._do, args=(work,), name="vidlift-aside", daemon=not short)
         self._thread.start()
 
     @property
@@ -146,9 +149,9 @@ class Aside(Generic[Item]):
             raise self._error
         return self._result
 
-    def _do(self) -> None:
+    def _do(self, work: Callable[[], Item]) -> None:
         try:
-            self._result = self._work()
+            self._result = work()
         except BaseException as error:  # handed across
             self._error = error
         self._done.set()
@@ -177,6 +180,7 @@ def _work(items: Iterable[Item], queue: Queue[Item | _End], stopped: Event, ende
         error = caught
     ended.set()
     _put(queue, _End(error), stopped)
+    error = None  # it knows of this frame: they would keep each other, and all that is upstream
 
 
 def _put(queue: Queue[Item | _End], item: Item | _End, stopped: Event) -> bool:
