@@ -18,6 +18,7 @@ import argparse
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -120,6 +121,9 @@ def measure(name: str, model: str, crf: int, threshold: float, options: argparse
     """Make a film whole and with reuse, pair by pair in turn."""
     work, lost = [], []
     taken = [0.0, 0.0]
+    shown: deque[list[tuple[Frame, Frame]]] = deque(maxlen=2)
+    """What a player has on the screen meanwhile: its memory is not at hand."""
+
     with (
         TemporaryDirectory() as folder,
         closing(Clocked(model, threads=options.threads)) as upscaler,
@@ -139,10 +143,12 @@ def measure(name: str, model: str, crf: int, threshold: float, options: argparse
                     upscaler.seconds = parts.seconds = 0.0
                 made: list[tuple[Frame, Frame]] = [(each.first, each.second)] * 2
                 ways: list[tuple[int, Upscaler | Reuse]] = [(0, upscaler), (1, reuse)]
-                for which, way in ways if index % 2 else reversed(ways):
+                # Not by turns: a codec's pictures come by turns as well, and it decodes ahead.
+                for which, way in ways if index.bit_count() % 2 else reversed(ways):
                     begin = now()
                     made[which] = way.pair(each.first, each.second)
                     taken[which] += now() - begin
+                shown.append(made)
                 work.append(reuse.work)
                 for whole, reused in zip(*made, strict=True):
                     wanted = next(originals).luma

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidlift.stages.parts import BLOCK, CALL, SIZES, cover, difference, spread
+from vidlift.stages.parts import BLOCK, CALL, SIZES, changed, cover, spread
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 50))
 
@@ -68,23 +68,30 @@ def test_spreading_reaches_every_block_that_is_near_enough(
         assert found[y, x] == near.any()
 
 
+@pytest.mark.parametrize("threshold", [0, 1, 4, 100])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 @pytest.mark.parametrize("size", [(8, 8), (17, 33), (5, 3), (64, 40)], ids=str)
-def test_the_difference_is_the_mean_square_of_each_block(
-    kind: type[np.unsignedinteger], size: tuple[int, int]
+def test_a_block_is_changed_by_its_root_mean_square(
+    kind: type[np.unsignedinteger], size: tuple[int, int], threshold: float
 ) -> None:
     rng = np.random.default_rng(1)
     top = np.iinfo(kind).max if kind is np.uint8 else 1023
-    one, other = (rng.integers(0, top, size).astype(kind) for _ in range(2))
-    found = difference(one, other)
+    one = rng.integers(0, top, size).astype(kind)
+    # About as far apart as the threshold allows, some blocks more and some less, none by steps.
+    noise = rng.normal(0, threshold * rng.uniform(0.5, 1.5, size), size)
+    other = np.clip(one + noise, 0, top).astype(kind)
+    found = changed(one, other, threshold=threshold)
+    assert found.shape == tuple(-(-side // BLOCK) for side in size)
     for y, x in np.ndindex(found.shape):
         part = (slice(BLOCK * y, BLOCK * (y + 1)), slice(BLOCK * x, BLOCK * (x + 1)))
-        wanted = np.mean((one[part].astype(float) - other[part]) ** 2)
-        assert found[y, x] == pytest.approx(wanted, rel=1e-5)
+        wanted = np.mean((one[part].astype(float) - other[part]) ** 2) > threshold**2
+        assert found[y, x] == wanted
 
 
-def test_one_sample_by_one_level_is_a_difference() -> None:
+def test_one_sample_by_one_level_is_a_change_unless_that_much_is_none() -> None:
     one = np.full((40, 40), 200, np.uint8)
     other = one.copy()
     other[39, 0] = 199
-    assert np.argwhere(difference(one, other) > 0).tolist() == [[4, 0]]
+    assert np.argwhere(changed(one, other, threshold=0)).tolist() == [[4, 0]]
+    assert not changed(one, other, threshold=1 / BLOCK).any(), "it is as much, not more"
+    assert np.argwhere(changed(one, other, threshold=0.99 / BLOCK)).tolist() == [[4, 0]]

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from support.frames import make_frame
 from support.networks import plain_network
@@ -20,7 +19,7 @@ from vidlift.frame import Frame, Plane
 from vidlift.models import Model
 from vidlift.models.reach import reach
 from vidlift.stages import reuse
-from vidlift.stages.parts import difference
+from vidlift.stages.parts import Blocks, changed
 from vidlift.stages.reuse import Reuse
 from vidlift.upscaler import Upscaler
 
@@ -248,11 +247,11 @@ def test_noise_of_a_codec_is_no_change_and_a_change_in_it_is_one() -> None:
 def test_where_everything_moves_it_is_hardly_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[Plane] = []
 
-    def looking(plane: Plane, other: Plane) -> NDArray[np.float32]:
+    def looking(plane: Plane, other: Plane, *, threshold: float) -> Blocks:
         looks.append(plane)
-        return difference(plane, other)
+        return changed(plane, other, threshold=threshold)
 
-    monkeypatch.setattr("vidlift.stages.reuse.difference", looking)
+    monkeypatch.setattr("vidlift.stages.reuse.changed", looking)
     reusing = Reuse(Upscaler(NETWORKS["plain"](), threads=1))
     frames = [make_frame(size=SIZE, seed=seed) for seed in range(64)]
     lumas = 0
@@ -262,6 +261,7 @@ def test_where_everything_moves_it_is_hardly_looked_at(monkeypatch: pytest.Monke
         lumas += 2
         assert reusing.work == 1
     assert len(looks) <= lumas / reuse.BLIND_MAX + 4
+    assert all(4 * plane.size < frames[0].luma.size for plane in looks), "at a part of each"
     still = replace(frames[-1], planes=frames[-1].planes[:1])
     reusing.pair(still, still)
     assert reusing.work == 0, "an exact repeat is seen even so"

@@ -50,21 +50,26 @@ class Box:
     right: int
 
 
-def difference(plane: Plane, other: Plane) -> NDArray[np.float32]:
-    """Mean square difference of two planes of one size, by block; 0 only where they are equal."""
+def changed(plane: Plane, other: Plane, *, threshold: float) -> Blocks:
+    """Blocks that differ in two planes of one size: by more than ``threshold``, as the root mean
+    square; with 0, in any sample.
+    """
     height, width = plane.shape
     rows, columns = -(-height // BLOCK), -(-width // BLOCK)
-    squares = np.zeros((rows * BLOCK, columns * BLOCK), np.float32)
-    inside = squares[:height, :width]
-    np.subtract(plane, other, out=inside, dtype=np.float32)
-    np.square(inside, out=inside)
-    sums = squares.reshape(rows, BLOCK, -1).sum(axis=1).reshape(rows, columns, BLOCK).sum(axis=2)
-    tall, wide = (
-        np.minimum(BLOCK, side - BLOCK * np.arange(count, dtype=np.float32))
-        for side, count in ((height, rows), (width, columns))
-    )
-    means: NDArray[np.float32] = sums / (tall[:, None] * wide)
-    return means
+    apart = np.zeros((rows * BLOCK, columns * BLOCK), plane.dtype)
+    inside = apart[:height, :width]
+    np.maximum(plane, other, out=inside)
+    inside -= np.minimum(plane, other)
+    # Most blocks differ in no sample by that much. A row of a block is one number of 8 bytes.
+    far = apart.reshape(rows, BLOCK, -1).max(axis=1) > threshold
+    found: Blocks = far.view(np.uint64) != 0
+    if threshold and found.any():
+        y, x = np.nonzero(found)
+        blocks = apart.reshape(rows, BLOCK, columns, BLOCK)[y, :, x]
+        sums = np.square(blocks, dtype=np.float32).sum(axis=(1, 2))
+        samples = np.minimum(BLOCK, height - BLOCK * y) * np.minimum(BLOCK, width - BLOCK * x)
+        found[y, x] = sums > threshold**2 * samples
+    return found
 
 
 def spread(blocks: Blocks, samples: int) -> Blocks:

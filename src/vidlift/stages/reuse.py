@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlift.frame import Frame, Plane, chroma_shape
-from vidlift.stages.parts import BLOCK, JOINED_MAX, Box, cover, difference, spread
+from vidlift.stages.parts import BLOCK, JOINED_MAX, Box, changed, cover, spread
 from vidlift.stages.plans import Plans
 from vidlift.upscaler import Upscaler
 
@@ -51,6 +51,9 @@ PAYS = 0.7
 
 BLIND_MAX = 8
 """Planes made whole at most before it is looked again whether parts would do."""
+
+GLANCE = 8
+"""One of so many rows of blocks is looked at first: where most is new there, the rest is not."""
 
 AT_ONCE = 8
 """Parts that are made in one call at most."""
@@ -179,6 +182,9 @@ class _Lane:
         self._used: Plane | None = None
         """What the last plane was made from, part by part."""
 
+        self._used_is_ours = False
+        """Whether that may be written to, and is no plane that was given."""
+
         self._big: Plane | None = None
         """The last plane made."""
 
@@ -209,14 +215,16 @@ class _Lane:
     def _todo(self, plane: Plane) -> list[Box] | None:
         """Which parts are to be made; None: the whole. What they are made from is noted."""
         if self._used is None or self._used.shape != plane.shape:
-            self._used = plane.copy()
+            self._used, self._used_is_ours = plane, False
             return None
-        if np.array_equal(plane, self._used):
+        if _equal(plane, self._used):
             return []
         boxes = None if self._look_away() else self._parts(plane, self._used)
         if boxes is None:
-            self._used = plane.copy()
-        else:
+            self._used, self._used_is_ours = plane, False
+        elif boxes:
+            if not self._used_is_ours:
+                self._used, self._used_is_ours = self._used.copy(), True
             for box in boxes:
                 inside = slice(box.top, box.bottom), slice(box.left, box.right)
                 self._used[inside] = plane[inside]
@@ -227,16 +235,19 @@ class _Lane:
         return self._blind >= 0
 
     def _parts(self, plane: Plane, used: Plane) -> list[Box] | None:
-        changed = difference(plane, used) > self._threshold**2
-        if not changed.any():
-            return []
-        if self._divides(plane):
-            if self._threshold == 0:
-                changed = spread(changed, self._reach)
-            boxes, cost = cover(changed, halo=self._halo)
-            if cost <= PAYS * plane.size:
-                self._blind_for = 0
-                return boxes if self._there(self._sizes(boxes, plane)) else None
+        divides = self._divides(plane)
+        glance = changed(_some(plane), _some(used), threshold=self._threshold)
+        if glance.mean() <= (PAYS if divides else 0):
+            new = changed(plane, used, threshold=self._threshold)
+            if not new.any():
+                return []
+            if divides:
+                if self._threshold == 0:
+                    new = spread(new, self._reach)
+                boxes, cost = cover(new, halo=self._halo)
+                if cost <= PAYS * plane.size:
+                    self._blind_for = 0
+                    return boxes if self._there(self._sizes(boxes, plane)) else None
         self._blind = self._blind_for = min(BLIND_MAX, 2 * self._blind_for or 1)
         return None
 
@@ -293,6 +304,19 @@ class _Lane:
         length = min(end - begin + 2 * self._halo, size)
         begin = min(max(0, begin - self._halo), size - length)
         return begin, begin + length
+
+
+def _equal(plane: Plane, other: Plane) -> bool:
+    """Whether they are the same in every sample; which those that move are not in the first row
+    that is looked at."""
+    step = GLANCE * BLOCK
+    return np.array_equal(plane[::step], other[::step]) and np.array_equal(plane, other)
+
+
+def _some(plane: Plane) -> Plane:
+    """Some of its rows of blocks, one under another."""
+    tops = range(0, plane.shape[0], GLANCE * BLOCK)
+    return np.concatenate([plane[top : top + BLOCK] for top in tops])
 
 
 def _groups(boxes: list[tuple[int, Box]]) -> Iterator[list[tuple[int, Box]]]:
