@@ -68,8 +68,8 @@ There: TypeAlias = Callable[[Iterable[tuple[int, int]]], bool]
 class Reuse:
     """An ``Upscaler`` that is given pairs in order and leaves out what it has made before.
 
-    Planes of results may be those of the frame before, where nothing changed: treat them as
-    read-only, as those of every frame.
+    Planes of results may be those of the frame before, where nothing changed, and those given are
+    held to compare the next with: treat all as read-only, as those of every frame.
     """
 
     def __init__(self, upscaler: Upscaler, *, threshold: float = 0, beside: bool = False) -> None:
